@@ -1,0 +1,29 @@
+"""Warnings that the package raises, so that users can filter them by class."""
+
+__all__ = [
+    "CollectionWarning",
+    "DarsWarning",
+    "ImputationWarning",
+    "ParaphraseWarning",
+    "RiskAversionWarning",
+]
+
+
+class DarsWarning(UserWarning):
+    """Base class of every warning this package raises."""
+
+
+class CollectionWarning(DarsWarning):
+    """Some requests or grades failed, so some outcomes are missing."""
+
+
+class ParaphraseWarning(DarsWarning):
+    """Some queries have fewer paraphrases than were asked for."""
+
+
+class ImputationWarning(DarsWarning):
+    """Many (query, model) pairs have no outcome and were filled with a prior mean."""
+
+
+class RiskAversionWarning(DarsWarning):
+    """The risk aversion is so large that one success ranks below none."""
