@@ -1,0 +1,7 @@
+"""Learn which LLM to send a query to, from distributions of outcomes."""
+
+from dars_sklearn.collect import OutcomeCollector
+from dars_sklearn.outcomes import Outcomes
+
+__all__ = ["OutcomeCollector", "Outcomes"]
+__version__ = "0.1.0"
