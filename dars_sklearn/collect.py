@@ -228,9 +228,7 @@ class OutcomeCollector(TransformerMixin, BaseEstimator):
     def _seeds(self, models, prompts):
         """One seed a request, from what is asked alone: never from its place."""
         base = check_random_state(self.random_state).randint(2**31 - 1)
-        return {
-            name: [_digest(base, name, prompt) for prompt in prompts] for name in models
-        }
+        return {name: [_digest(base, name, prompt) for prompt in prompts] for name in models}
 
     def _progress(self, total):
         # disable=None leaves it to tqdm: off where the output is no terminal

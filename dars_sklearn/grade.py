@@ -15,7 +15,7 @@ __all__ = ["Contains", "ExactMatch", "MultipleChoice", "Numeric", "normalize_ans
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _PUNCTUATION = str.maketrans(
-    {mark: " " for mark in string.punctuation + "‘’“”«»…–—¡¿"} | {"'": None, "’": None}
+    dict.fromkeys(string.punctuation + "‘’“”«»…–—¡¿", " ") | {"'": None, "’": None}
 )
 _NUMBER = re.compile(
     r"(?<![\w.])[-+]?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?(?:e[-+]?\d+)?(?![\w])|"
@@ -254,8 +254,7 @@ class MultipleChoice:
         unknown = gold - set(self.options.upper())
         if unknown:
             raise ValueError(
-                f"the reference {sorted(unknown)[0]!r} is not one of the options "
-                f"{self.options!r}"
+                f"the reference {sorted(unknown)[0]!r} is not one of the options {self.options!r}"
             )
         return float(self._choice(text) in gold)
 

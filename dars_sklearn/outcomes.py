@@ -236,9 +236,7 @@ class Outcomes:
         )
 
     @classmethod
-    def from_array(
-        cls, scores, models=None, queries=None, costs=None, *, score_range=(0.0, 1.0)
-    ):
+    def from_array(cls, scores, models=None, queries=None, costs=None, *, score_range=(0.0, 1.0)):
         """Read an array of scores.
 
         Parameters
@@ -473,9 +471,7 @@ class Outcomes:
         ends = np.cumsum(lengths)
         shift = self.offsets[pairs] - (ends - lengths)
         index = np.arange(ends[-1] if len(ends) else 0) + np.repeat(shift, lengths)
-        return self._take(
-            index, lengths, self.queries[rows], self.models[columns], self.full_grid
-        )
+        return self._take(index, lengths, self.queries[rows], self.models[columns], self.full_grid)
 
     def _take(self, index, lengths, queries, models, full_grid):
         return Outcomes(

@@ -55,9 +55,7 @@ def candidate_models(folder):
             **smol, max_tokens=48, template="{prompt} Think step by step, then answer."
         ),
         "smol-fewshot": LlamaCppBackend(**smol, **plain, template=FEW_SHOT),
-        "gemma-direct": LlamaCppBackend(
-            **gemma, **plain, template="Question: {prompt}\nAnswer:"
-        ),
+        "gemma-direct": LlamaCppBackend(**gemma, **plain, template="Question: {prompt}\nAnswer:"),
         "gemma-fewshot": LlamaCppBackend(**gemma, **plain, template=FEW_SHOT),
     }
 

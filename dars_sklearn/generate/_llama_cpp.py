@@ -148,9 +148,7 @@ class LlamaCppBackend:
         list of list of Response
             ``n`` responses for each prompt, or the exception it failed with.
         """
-        engine = _open_engine(
-            self.path, self.n_threads, self.context_size, n, os.getpid()
-        )
+        engine = _open_engine(self.path, self.n_threads, self.context_size, n, os.getpid())
         seed = self.seed if seed is None else seed
         return [self._sample(engine, prompt, n, seed) for prompt in prompts]
 
