@@ -1,7 +1,8 @@
 """Learn which LLM to send a query to, from distributions of outcomes."""
 
+from dars_sklearn.aggregate import Capability, OutcomeAggregator
 from dars_sklearn.collect import OutcomeCollector
 from dars_sklearn.outcomes import Outcomes
 
-__all__ = ["OutcomeCollector", "Outcomes"]
+__all__ = ["Capability", "OutcomeAggregator", "OutcomeCollector", "Outcomes"]
 __version__ = "0.1.0"

@@ -256,7 +256,7 @@ class OutcomeCollector(TransformerMixin, BaseEstimator):
         errors = Counter()
         grade = partial(self._grade_one, errors=errors)
         scores = [
-            math.nan if text is None else grade(text, references[row])
+            grade(text, references[row]) if isinstance(text, str) else math.nan
             for text, row in zip(responses["response"], responses["row"], strict=True)
         ]
         return np.array(scores, dtype=np.float64), errors

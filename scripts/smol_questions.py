@@ -81,7 +81,8 @@ KINDS = {
         ],
         {
             "hot": ["cold", "cool"], "big": ["small", "little"], "up": "down", "fast": "slow",
-            "light": ["dark", "heavy", "darkness"], "happy": ["sad", "unhappy"], "old": ["young", "new"],
+            "light": ["dark", "heavy", "darkness"], "happy": ["sad", "unhappy"],
+            "old": ["young", "new"],
             "open": ["closed", "close", "shut"], "early": "late", "full": "empty",
             "hard": ["soft", "easy"], "rich": "poor", "strong": "weak", "left": "right",
             "day": "night", "love": ["hate", "hatred"], "true": "false", "loud": "quiet",

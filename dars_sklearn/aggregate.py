@@ -1,0 +1,383 @@
+"""OutcomeAggregator: outcomes to capability, the labels that routers learn."""
+
+from dataclasses import dataclass
+from numbers import Real
+
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
+
+from dars_sklearn.outcomes import as_outcomes
+
+__all__ = ["Capability", "OutcomeAggregator", "cost_range", "scale_cost"]
+
+# Outcomes handled at once: few enough to stay in the processor's cache.
+_BLOCK = 1 << 16
+
+
+@dataclass(frozen=True)
+class Capability:
+    """What outcomes say of each model on each query.
+
+    Parameters
+    ----------
+    models : ndarray of shape (n_models,)
+        Model names, the columns of all that follows.
+    quality : ndarray of shape (n_queries, n_models)
+        Mean score, smoothed.
+    cost : ndarray of shape (n_queries, n_models)
+        Mean cost, scaled.
+    risk : ndarray of shape (n_queries, n_models)
+        Standard deviation of the scores (ddof=1).
+    standard_error : ndarray of shape (n_queries, n_models)
+        Standard error of the mean score, were its outcomes independent; NaN
+        where there are none.
+    weights : ndarray of shape (n_queries, n_models)
+        Effective number of outcomes, 0 where there are none.
+    n_outcomes : ndarray of int of shape (n_queries, n_models)
+        Number of outcomes.
+    """
+
+    models: np.ndarray
+    quality: np.ndarray
+    cost: np.ndarray
+    risk: np.ndarray
+    standard_error: np.ndarray
+    weights: np.ndarray
+    n_outcomes: np.ndarray
+
+
+class OutcomeAggregator(TransformerMixin, BaseEstimator):
+    """Aggregate outcomes to quality, cost and risk of each model on each query.
+
+    Parameters
+    ----------
+    smoothing : float, default=0.0
+        Pseudo-count of outcomes at the prior; 0 is the paper's plain mean.
+    prior : {"model", "global"} or float, default="model"
+        What quality is smoothed towards: the mean of that model, of all
+        models, or a number.
+    risk : {"std"}, default="std"
+        How spread is measured.
+    weighting : {"balanced", "pooled"}, default="balanced"
+        Whether every paraphrase of a pair counts the same, or every outcome.
+    cost_scaling : {"minmax"}, (low, high) or None, default="minmax"
+        How costs are brought to [0, 1]: by the range over single outcomes
+        seen in fit, by a fixed range, or not at all.
+
+    Attributes
+    ----------
+    models_ : ndarray of shape (n_models,)
+        Model names.
+    prior_quality_ : ndarray of shape (n_models,)
+        What quality is smoothed towards.
+    prior_cost_ : ndarray of shape (n_models,)
+        Mean scaled cost of each model, for pairs without a cost.
+    prior_risk_ : ndarray of shape (n_models,)
+        Mean risk of each model, for pairs with fewer than two outcomes.
+    cost_range_ : tuple of float or None
+        The range that scales costs; None where costs are not scaled.
+
+    References
+    ----------
+    Section "Method" of arXiv 2606.06924, which is ``weighting="pooled"``.
+
+    Examples
+    --------
+    >>> from dars_sklearn import OutcomeAggregator, Outcomes
+    >>> outcomes = Outcomes.from_array([[[1, 0, 1, 0], [1, 1, 1, 1]]])
+    >>> OutcomeAggregator().fit(outcomes).aggregate(outcomes).quality
+    array([[0.5, 1. ]])
+    """
+
+    def __init__(
+        self,
+        *,
+        smoothing=0.0,
+        prior="model",
+        risk="std",
+        weighting="balanced",
+        cost_scaling="minmax",
+    ):
+        self.smoothing = smoothing
+        self.prior = prior
+        self.risk = risk
+        self.weighting = weighting
+        self.cost_scaling = cost_scaling
+
+    def fit(self, X, y=None):
+        """Learn the priors and the cost range.
+
+        Parameters
+        ----------
+        X : Outcomes
+            Outcomes, or what ``Outcomes.from_array`` takes.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        OutcomeAggregator
+            The aggregator itself.
+        """
+        self._check_parameters()
+        outcomes = as_outcomes(X)
+        self.models_ = outcomes.models
+        self.cost_range_ = self._cost_range(outcomes)
+        quality, cost, risk, _, counts = self._summarise(outcomes)
+        own = _column_means(quality, fallback=np.nan)
+        overall = np.nanmean(own)
+        own = np.where(np.isnan(own), overall, own)
+        prior = {"model": own, "global": overall}.get(self.prior, self.prior)
+        self.prior_quality_ = np.broadcast_to(np.asarray(prior, dtype=float), own.shape).copy()
+        self.prior_cost_ = _column_means(cost, fallback=np.nan)
+        known = self.prior_cost_[~np.isnan(self.prior_cost_)]
+        self.prior_cost_[np.isnan(self.prior_cost_)] = known.mean() if len(known) else 0.0
+        self.prior_risk_ = _column_means(np.where(counts > 1, risk, np.nan), fallback=0.0)
+        return self
+
+    def aggregate(self, outcomes):
+        """Aggregate outcomes.
+
+        Parameters
+        ----------
+        outcomes : Outcomes
+            Outcomes of the models seen in fit.
+
+        Returns
+        -------
+        Capability
+            Quality, cost, risk and how well they are known.
+
+        Raises
+        ------
+        ValueError
+            If the models are not those seen in fit, in that order.
+        """
+        check_is_fitted(self)
+        outcomes = as_outcomes(outcomes)
+        if not np.array_equal(outcomes.models, self.models_):
+            raise ValueError(
+                f"the outcomes are of models {list(outcomes.models)}, the aggregator was "
+                f"fitted on {list(self.models_)}; use outcomes.subset(models=)"
+            )
+        quality, cost, risk, weight_squared, counts = self._summarise(outcomes)
+        held = counts > 0
+        total = counts + self.smoothing
+        with np.errstate(invalid="ignore", divide="ignore"):
+            quality = (
+                counts * np.where(held, quality, 0) + self.smoothing * self.prior_quality_
+            ) / total
+            weights = np.where(held, 1 / weight_squared, 0.0)
+        quality = np.where(held, quality, self.prior_quality_)
+        risk = np.where(counts > 1, risk, self.prior_risk_)
+        return Capability(
+            models=self.models_,
+            quality=quality,
+            cost=np.where(np.isnan(cost), self.prior_cost_, cost),
+            risk=risk,
+            standard_error=np.where(held, risk * np.sqrt(weight_squared), np.nan),
+            weights=weights,
+            n_outcomes=counts,
+        )
+
+    def transform(self, X):
+        """Aggregate outcomes to a table.
+
+        Parameters
+        ----------
+        X : Outcomes
+            Outcomes of the models seen in fit.
+
+        Returns
+        -------
+        ndarray of shape (n_queries, 3 * n_models)
+            Quality of each model, then cost, then risk.
+        """
+        capability = self.aggregate(X)
+        return np.hstack([capability.quality, capability.cost, capability.risk])
+
+    def get_feature_names_out(self, input_features=None):
+        """Name the columns of the table.
+
+        Parameters
+        ----------
+        input_features : None
+            Ignored.
+
+        Returns
+        -------
+        ndarray of str of shape (3 * n_models,)
+            "quality_<model>", "cost_<model>", "risk_<model>".
+        """
+        check_is_fitted(self)
+        parts = ("quality", "cost", "risk")
+        return np.array([f"{part}_{m}" for part in parts for m in self.models_], dtype=object)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.no_validation = True
+        tags.input_tags.two_d_array = False
+        return tags
+
+    def _check_parameters(self):
+        if not isinstance(self.smoothing, Real) or not 0 <= self.smoothing < np.inf:
+            raise ValueError(f"smoothing must be a finite float >= 0, got {self.smoothing!r}")
+        if self.prior not in ("model", "global") and not isinstance(self.prior, Real):
+            raise ValueError(f"prior must be 'model', 'global' or a float, got {self.prior!r}")
+        if self.risk != "std":
+            raise ValueError(f"risk must be 'std', got {self.risk!r}")
+        if self.weighting not in ("balanced", "pooled"):
+            raise ValueError(f"weighting must be 'balanced' or 'pooled', got {self.weighting!r}")
+
+    def _cost_range(self, outcomes):
+        if self.cost_scaling is None:
+            return None
+        if isinstance(self.cost_scaling, str):
+            if self.cost_scaling != "minmax":
+                raise ValueError(
+                    f"cost_scaling must be 'minmax', (low, high) or None, got {self.cost_scaling!r}"
+                )
+            return cost_range(outcomes)
+        low, high = map(float, self.cost_scaling)
+        if not low < high:
+            raise ValueError(f"cost_scaling needs low < high, got {self.cost_scaling!r}")
+        return low, high
+
+    def _summarise(self, outcomes):
+        """Mean score, scaled cost, spread, sum of squared weights and count of each pair."""
+        balanced = self.weighting == "balanced" and not outcomes.full_grid
+        shape = outcomes.n_queries, outcomes.n_models
+        counts = outcomes.counts()
+        summarise = _balanced if balanced else _pooled
+        quality, spread, weight_squared = summarise(
+            outcomes.score, outcomes.offsets, outcomes.paraphrase
+        )
+        cost = np.full(counts.size, np.nan)
+        if outcomes.cost is None:
+            cost[:] = 0.0
+        else:
+            cost = _mean_of_known(outcomes, summarise)
+            cost = scale_cost(cost, self.cost_range_)
+        parts = (quality, cost, spread, weight_squared)
+        return *(part.reshape(shape) for part in parts), counts
+
+
+def cost_range(outcomes):
+    """Find the lowest and highest cost of a single outcome.
+
+    Parameters
+    ----------
+    outcomes : Outcomes
+        Outcomes, with costs or without.
+
+    Returns
+    -------
+    tuple of float
+        The range; (0, 0) without costs.
+    """
+    if outcomes.cost is None or np.isnan(outcomes.cost).all():
+        return 0.0, 0.0
+    return float(np.nanmin(outcomes.cost)), float(np.nanmax(outcomes.cost))
+
+
+def scale_cost(cost, limits):
+    """Scale costs by a range.
+
+    Parameters
+    ----------
+    cost : ndarray
+        Costs.
+    limits : tuple of float or None
+        What becomes 0 and 1; None leaves costs as they are. A range without
+        width makes every cost 0.
+
+    Returns
+    -------
+    ndarray
+        Scaled costs.
+    """
+    if limits is None:
+        return cost
+    low, high = limits
+    return (cost - low) / (high - low) if high > low else cost * 0.0
+
+
+def _column_means(table, fallback):
+    held = ~np.isnan(table)
+    n_held = held.sum(axis=0)
+    sums = np.where(held, table, 0).sum(axis=0)
+    return np.where(n_held > 0, sums / np.maximum(n_held, 1), fallback)
+
+
+def _mean_of_known(outcomes, summarise):
+    known = ~np.isnan(outcomes.cost)
+    if known.all():
+        return summarise(outcomes.cost, outcomes.offsets, outcomes.paraphrase, spread=False)[0]
+    before = np.concatenate([[0], np.cumsum(known)])
+    return summarise(
+        outcomes.cost[known], before[outcomes.offsets], outcomes.paraphrase[known], spread=False
+    )[0]
+
+
+def _pooled(values, offsets, paraphrase, spread=True):
+    counts = np.diff(offsets)
+    mean = np.full(len(counts), np.nan)
+    variance = np.zeros(len(counts))
+    held = np.flatnonzero(counts)
+    starts = offsets[:-1][held]
+    ends = offsets[1:][held]
+    for block in _blocks(ends):
+        first, last = starts[block][0], ends[block][-1]
+        part, n = values[first:last], counts[held[block]]
+        centre = np.add.reduceat(part, starts[block] - first) / n
+        mean[held[block]] = centre
+        if spread:
+            deviation = part - np.repeat(centre, n)
+            deviation *= deviation
+            squares = np.add.reduceat(deviation, starts[block] - first)
+            variance[held[block]] = squares / np.maximum(n - 1, 1)
+    with np.errstate(divide="ignore"):
+        return mean, np.sqrt(variance), 1 / counts
+
+
+def _balanced(values, offsets, paraphrase, spread=True):
+    counts = np.diff(offsets)
+    mean = np.full(len(counts), np.nan)
+    variance = np.zeros(len(counts))
+    weight_squared = np.full(len(counts), np.inf)
+    held = np.flatnonzero(counts)
+    starts, ends = offsets[:-1][held], offsets[1:][held]
+    for block in _blocks(ends):
+        first, last = starts[block][0], ends[block][-1]
+        part, codes = values[first:last], paraphrase[first:last]
+        pairs = held[block]
+        edge = np.empty(len(part), dtype=bool)
+        edge[0] = True
+        np.not_equal(codes[1:], codes[:-1], out=edge[1:])
+        edge[starts[block] - first] = True
+        cells = np.flatnonzero(edge)
+        in_cell = np.diff(cells, append=len(part))
+        cell_of_pair = np.searchsorted(cells, starts[block] - first)
+        n_cells = np.diff(cell_of_pair, append=len(cells))
+        cell_means = np.add.reduceat(part, cells) / in_cell
+        centre = np.add.reduceat(cell_means, cell_of_pair) / n_cells
+        mean[pairs] = centre
+        if not spread:
+            continue
+        squared = np.add.reduceat(1 / in_cell, cell_of_pair) / n_cells**2
+        deviation = part - np.repeat(centre, counts[pairs])
+        deviation *= deviation
+        squares = np.add.reduceat(deviation, cells) / in_cell
+        total = np.add.reduceat(squares, cell_of_pair) / n_cells
+        single = counts[pairs] == 1
+        variance[pairs] = np.where(single, 0.0, total / np.where(single, 1.0, 1 - squared))
+        weight_squared[pairs] = squared
+    return mean, np.sqrt(variance), weight_squared
+
+
+def _blocks(ends):
+    """Cut pairs into runs of about ``_BLOCK`` outcomes."""
+    edges = np.searchsorted(ends, np.arange(_BLOCK, ends[-1] if len(ends) else 0, _BLOCK))
+    edges = np.unique(np.concatenate([[0], edges, [len(ends)]]))
+    return [slice(low, high) for low, high in zip(edges[:-1], edges[1:], strict=True)]

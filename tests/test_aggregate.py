@@ -1,0 +1,95 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from dars_sklearn import OutcomeAggregator, Outcomes
+
+GRIDS = arrays(
+    np.float64,
+    st.tuples(st.integers(1, 5), st.integers(1, 3), st.integers(1, 4), st.integers(1, 4)),
+    elements=st.one_of(st.just(np.nan), st.floats(0, 1, width=32)),
+)
+
+
+def slow(cells, weighting):
+    """Mean, spread and effective number of one pair, by the definitions."""
+    cells = [[s for s in cell if not np.isnan(s)] for cell in cells]
+    cells = [cell for cell in cells if cell]
+    if weighting == "pooled":
+        cells = [[s] for cell in cells for s in cell]
+    scores = [s for cell in cells for s in cell]
+    weights = [1 / len(cells) / len(cell) for cell in cells for _ in cell]
+    mean = sum(w * s for w, s in zip(weights, scores, strict=True))
+    squared = sum(w * w for w in weights)
+    if len(scores) == 1:
+        return mean, 0.0, 1.0
+    spread = sum(w * (s - mean) ** 2 for w, s in zip(weights, scores, strict=True))
+    return mean, (spread / (1 - squared)) ** 0.5, 1 / squared
+
+
+@settings(max_examples=150, deadline=None)
+@given(GRIDS, st.sampled_from(["balanced", "pooled"]), st.floats(0, 10))
+def test_aggregation_equals_a_slow_loop_over_ragged_data(grid, weighting, smoothing):
+    grid[:, 0, 0, 0] = np.where(np.isnan(grid[:, 0, 0, 0]), 0.5, grid[:, 0, 0, 0])
+    outcomes = Outcomes.from_array(grid)
+    fitted = OutcomeAggregator(weighting=weighting, smoothing=smoothing).fit(outcomes)
+    capability = fitted.aggregate(outcomes)
+    for (query, model), n in np.ndenumerate(outcomes.counts()):
+        place = query, model
+        if n == 0:
+            assert capability.quality[place] == fitted.prior_quality_[model]
+            assert capability.weights[place] == 0
+            continue
+        mean, spread, effective = slow(grid[query, model], weighting)
+        smoothed = (n * mean + smoothing * fitted.prior_quality_[model]) / (n + smoothing)
+        assert capability.quality[place] == pytest.approx(smoothed, abs=1e-12)
+        assert capability.weights[place] == pytest.approx(effective)
+        expected = spread if n > 1 else fitted.prior_risk_[model]
+        assert capability.risk[place] == pytest.approx(expected, abs=1e-12)
+
+
+def test_binary_spread_is_that_of_the_success_share():
+    """PAPER property 1."""
+    for successes in range(26):
+        scores = np.r_[np.ones(successes), np.zeros(25 - successes)]
+        outcomes = Outcomes.from_array(scores[None, None])
+        p = successes / 25
+        risk = OutcomeAggregator().fit(outcomes).aggregate(outcomes).risk[0, 0]
+        assert risk == pytest.approx(np.sqrt(25 / 24 * p * (1 - p)))
+        assert risk <= 0.5104
+
+
+def test_single_shot_has_no_spread_and_scaled_costs_reach_0_and_1():
+    """PAPER property 4."""
+    rng = np.random.default_rng(0)
+    outcomes = Outcomes.from_array(rng.random((20, 3, 4)), costs=rng.random((20, 3, 4)))
+    drawn = outcomes.single_shot(0)
+    capability = OutcomeAggregator().fit(drawn).aggregate(drawn)
+    assert (capability.risk == 0).all()
+    assert capability.cost.min() == 0
+    assert capability.cost.max() == pytest.approx(1)
+
+
+def test_the_table_has_names_and_can_be_a_data_frame():
+    outcomes = Outcomes.from_array([[1, 0], [0, 1]], models=["a", "b"])
+    table = OutcomeAggregator().set_output(transform="pandas").fit_transform(outcomes)
+    assert list(table) == ["quality_a", "quality_b", "cost_a", "cost_b", "risk_a", "risk_b"]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"smoothing": -1}, "smoothing must be"),
+        ({"smoothing": "auto"}, "smoothing must be"),
+        ({"prior": "mean"}, "prior must be"),
+        ({"risk": "paraphrase"}, "risk must be"),
+        ({"weighting": "equal"}, "weighting must be"),
+        ({"cost_scaling": "log"}, "cost_scaling must be"),
+        ({"cost_scaling": (2, 1)}, "low < high"),
+    ],
+)
+def test_bad_parameters_are_named(parameters, message):
+    with pytest.raises(ValueError, match=message):
+        OutcomeAggregator(**parameters).fit(Outcomes.from_array([[1, 0]]))
