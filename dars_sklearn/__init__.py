@@ -3,6 +3,13 @@
 from dars_sklearn.aggregate import Capability, OutcomeAggregator
 from dars_sklearn.collect import OutcomeCollector
 from dars_sklearn.outcomes import Outcomes
+from dars_sklearn.router import DistributionalRouter
 
-__all__ = ["Capability", "OutcomeAggregator", "OutcomeCollector", "Outcomes"]
+__all__ = [
+    "Capability",
+    "DistributionalRouter",
+    "OutcomeAggregator",
+    "OutcomeCollector",
+    "Outcomes",
+]
 __version__ = "0.1.0"
