@@ -2,6 +2,7 @@
 
 from dars_sklearn.aggregate import Capability, OutcomeAggregator
 from dars_sklearn.collect import OutcomeCollector
+from dars_sklearn.metrics import cross_val_capability, routing_scorer
 from dars_sklearn.outcomes import Outcomes
 from dars_sklearn.router import DistributionalRouter
 
@@ -11,5 +12,7 @@ __all__ = [
     "OutcomeAggregator",
     "OutcomeCollector",
     "Outcomes",
+    "cross_val_capability",
+    "routing_scorer",
 ]
 __version__ = "0.1.0"

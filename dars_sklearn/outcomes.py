@@ -270,6 +270,8 @@ class Outcomes:
         >>> Outcomes.from_array([[[1, 0, 1], [0, 0, float("nan")]]])
         <Outcomes: 1 query x 2 models, 5 outcomes, 2 to 3 a pair>
         """
+        if np.iscomplexobj(scores):
+            raise ValueError("Complex data not supported: a score is a real number")
         grid = np.asarray(scores, dtype=np.float64)
         if grid.ndim not in (2, 3, 4):
             raise ValueError(

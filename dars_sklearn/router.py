@@ -511,6 +511,11 @@ class DistributionalRouter(MetaEstimatorMixin, BaseEstimator):
             )
 
     def _predict_parts(self, X):
+        if hasattr(self, "n_features_in_") and getattr(X, "ndim", 2) == 1:
+            raise ValueError(
+                "X must have a row for each query, got a 1-D array. Reshape your data with "
+                "X.reshape(1, -1) if it is one query"
+            )
         _check_feature_names(self, X, reset=False)
         _check_n_features(self, X, reset=False)
         n_models = len(self.models_)

@@ -1,0 +1,138 @@
+"""Metrics of routing: scorers, out-of-fold capability, and oracles."""
+
+from functools import partial
+
+import numpy as np
+from joblib import Parallel, delayed
+from sklearn.base import clone
+from sklearn.model_selection import check_cv
+from sklearn.utils import _safe_indexing
+
+from dars_sklearn.aggregate import OutcomeAggregator
+from dars_sklearn.router import PredictedCapability, realised_utility
+
+__all__ = ["cross_val_capability", "oracle_score", "routing_scorer"]
+
+
+def routing_scorer(*, cost_weight=0.0, cost_range=None, missing="raise"):
+    """Make a scorer of realised utility on one fixed scale.
+
+    ``DistributionalRouter.score`` weighs cost as the router does, so a grid
+    over ``cost_weight`` would compare scores that mean different things.
+
+    Parameters
+    ----------
+    cost_weight : float, default=0.0
+        Quality given up for a unit of scaled cost.
+    cost_range : tuple of float or None, default=None
+        What scales costs; None leaves them in the user's unit.
+    missing : {"raise", "skip"}, default="raise"
+        Whether a routed pair without outcomes is an error, or left out.
+
+    Returns
+    -------
+    callable
+        ``scorer(router, X, outcomes)``, for ``scoring=``.
+
+    Examples
+    --------
+    >>> from dars_sklearn import DistributionalRouter, Outcomes, routing_scorer
+    >>> outcomes = Outcomes.from_array([[1, 0], [0, 1]])
+    >>> router = DistributionalRouter().fit([[0.0], [1.0]], outcomes)
+    >>> routing_scorer()(router, [[0.0], [1.0]], outcomes)
+    1.0
+    """
+    if missing not in ("raise", "skip"):
+        raise ValueError(f"missing must be 'raise' or 'skip', got {missing!r}")
+    if not cost_weight >= 0:
+        raise ValueError(f"cost_weight must not be negative, got {cost_weight!r}")
+    return partial(_score, cost_weight=cost_weight, cost_range=cost_range, missing=missing)
+
+
+def _score(router, X, y, *, cost_weight, cost_range, missing):
+    achieved = realised_utility(
+        router.predict(X), y, cost_weight=cost_weight, cost_range=cost_range, missing=missing
+    )
+    held = ~np.isnan(achieved)
+    return float(achieved[held].mean()) if held.any() else float("nan")
+
+
+def cross_val_capability(router, X, outcomes, *, cv=None, n_jobs=None):
+    """Predict each query's capability by a router that did not see the query.
+
+    Parameters
+    ----------
+    router : DistributionalRouter, or Pipeline that ends in one
+        With ``target="capability"``.
+    X : array-like of shape (n_queries, ...)
+        Queries, or their features.
+    outcomes : Outcomes
+        Their outcomes.
+    cv : int, splitter, iterable or None, default=None
+        As in scikit-learn; 5 folds by default. The test parts must cover every
+        query once.
+    n_jobs : int or None, default=None
+        Folds at once.
+
+    Returns
+    -------
+    PredictedCapability
+        Out-of-fold quality, cost and risk, each (n_queries, n_models).
+    """
+    splits = list(check_cv(cv, classifier=False).split(X, outcomes))
+    covered = np.sort(np.concatenate([test for _, test in splits]))
+    if not np.array_equal(covered, np.arange(len(outcomes))):
+        raise ValueError("cv must put every query in exactly one test part")
+    parts = Parallel(n_jobs=n_jobs)(
+        delayed(_fold_capability)(router, X, outcomes, train, test) for train, test in splits
+    )
+    back = np.argsort(np.concatenate([test for _, test in splits]))
+    return PredictedCapability(
+        *(np.concatenate(values)[back] for values in zip(*parts, strict=True))
+    )
+
+
+def _fold_capability(router, X, outcomes, train, test):
+    fitted = clone(router).fit(_safe_indexing(X, train), outcomes[train])
+    features = _safe_indexing(X, test)
+    if hasattr(fitted, "predict_capability"):
+        return fitted.predict_capability(features)
+    return fitted[-1].predict_capability(fitted[:-1].transform(features))
+
+
+def oracle_score(outcomes, *, crossfit=True):
+    """Mean score of the best model of each query.
+
+    Parameters
+    ----------
+    outcomes : Outcomes
+        Outcomes.
+    crossfit : bool, default=True
+        Whether the best model is chosen on all paraphrases but one and scored
+        on that one, each in turn. False chooses and scores on the same
+        outcomes, which is biased upward: a maximum picks out luck.
+
+    Returns
+    -------
+    float
+        The mean; NaN where cross-fitting has only one paraphrase.
+    """
+    cells = np.moveaxis(outcomes.to_array(), 2, 0)  # paraphrase first
+    held = ~np.isnan(cells)
+    counts = held.sum(axis=3)
+    means = np.where(held, cells, 0).sum(axis=3) / np.where(counts, counts, np.nan)
+    if not crossfit:
+        quality = OutcomeAggregator().fit(outcomes).aggregate(outcomes)
+        return float(np.where(quality.n_outcomes > 0, quality.quality, -np.inf).max(axis=1).mean())
+    achieved = []
+    for place in range(len(means)):
+        others = np.delete(means, place, axis=0)
+        known = ~np.isnan(others)
+        total = np.where(known, others, 0).sum(axis=0)
+        chosen_by = np.where(known.any(axis=0), total / np.maximum(known.sum(axis=0), 1), -np.inf)
+        usable = np.isfinite(chosen_by).any(axis=1)
+        chosen = chosen_by.argmax(axis=1)
+        score = np.take_along_axis(means[place], chosen[:, None], axis=1)[:, 0]
+        achieved.append(np.where(usable, score, np.nan))
+    achieved = np.array(achieved)
+    return float(np.nanmean(achieved)) if not np.isnan(achieved).all() else float("nan")
