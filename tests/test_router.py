@@ -200,7 +200,7 @@ def test_bad_input_is_named(data):
         DistributionalRouter().fit(np.where(X > 2, np.nan, X), outcomes)
     with pytest.raises(ValueError, match="each model must be given once"):
         Outcomes.from_array([[1, 0]], models=["a", "a"])
-    with pytest.raises(TypeError, match="fit"):
+    with pytest.raises(TypeError, match="an instance of scikit-learn estimator"):
         DistributionalRouter(StandardScaler).fit(X, outcomes)
     gaps = outcomes.to_array()
     gaps[:30, 0] = np.nan
