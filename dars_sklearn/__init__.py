@@ -2,8 +2,10 @@
 
 from dars_sklearn.aggregate import Capability, OutcomeAggregator
 from dars_sklearn.collect import OutcomeCollector
+from dars_sklearn.encode import QueryEncoder
 from dars_sklearn.metrics import cross_val_capability, routing_scorer
 from dars_sklearn.outcomes import Outcomes
+from dars_sklearn.paraphrase import ParaphraseExpander
 from dars_sklearn.router import DistributionalRouter
 
 __all__ = [
@@ -12,6 +14,8 @@ __all__ = [
     "OutcomeAggregator",
     "OutcomeCollector",
     "Outcomes",
+    "ParaphraseExpander",
+    "QueryEncoder",
     "cross_val_capability",
     "routing_scorer",
 ]

@@ -27,6 +27,29 @@ FEW_SHOT = (
 # Neither LLM has a price: a million tokens cost a unit for each billion parameters.
 SMOL_PRICE, GEMMA_PRICE = 0.135, 0.270
 
+CARD = """# smol outcomes
+
+Real outcomes of small local language models, for examples and tests of routing.
+
+- What: {n_questions} questions of {n_kinds} kinds, five wordings of each, asked of four candidate
+  models, five samples a wording: {n_outcomes} scored responses, with their texts, token counts,
+  prices and latencies.
+- Models: SmolLM2-135M-Instruct and Gemma-3-270M (a base model), quantised, each under two prompts;
+  temperature 0.7, top-p 0.95. A million tokens are priced at a unit for each billion parameters.
+- How: `scripts/collect_smol_outcomes.py`, by this package's collector and llama.cpp backend, in
+  process, on two processor cores. Questions and wordings were written, and checked, by hand.
+- When: November 2026.
+- Mean score: {scores}.
+- Right in some draws and wrong in others: {n_mixed} of {n_pairs} (query, model) pairs.
+- Licence: questions, wordings and table BSD-3-Clause. SmolLM2 is under Apache 2.0; the Gemma terms
+  of use apply to what is made from Gemma's responses.
+- Known flaws: the wordings of a kind are one set of templates, so a router may learn the kind from
+  the wording alone; the questions are easy and few; graders look for the answer in the first line
+  (for word problems, the last number), so a response that is right in another form counts as
+  wrong, and one that says several things may count as right; responses cut by the token limit:
+  {cut}; latencies were taken on a machine that did other work, too.
+"""
+
 
 def smol_path():
     """Find the SmolLM2 weights without importing their package's plugin."""
@@ -98,6 +121,25 @@ def combine(folder):
     compression = {"method": "gzip", "compresslevel": 9, "mtime": 0}
     outcomes.to_csv(DATA / "smol_outcomes.csv.gz", index=False, compression=compression)
     pd.DataFrame(rows).to_csv(DATA / "smol_questions.csv", index=False)
+    (DATA / "smol_outcomes.md").write_text(CARD.format(**figures(outcomes, rows)))
+
+
+def figures(outcomes, rows):
+    """Count what the data card tells of the outcomes."""
+    share = outcomes.groupby(["query", "model"], sort=False)["score"].mean()
+    by_model = outcomes.groupby("model", sort=False)["score"].mean()
+    cut = outcomes.groupby("model", sort=False)["finish_reason"].apply(
+        lambda r: (r == "length").mean()
+    )
+    return {
+        "n_questions": len(rows),
+        "n_kinds": len({row["kind"] for row in rows}),
+        "n_outcomes": len(outcomes),
+        "n_pairs": len(share),
+        "n_mixed": int(((share > 0) & (share < 1)).sum()),
+        "scores": ", ".join(f"{name} {value:.3f}" for name, value in by_model.items()),
+        "cut": ", ".join(f"{name} {value:.0%}" for name, value in cut.items()),
+    }
 
 
 if __name__ == "__main__":
