@@ -249,7 +249,8 @@ class OutcomeAggregator(TransformerMixin, BaseEstimator):
         balanced = self.weighting == "balanced" and not outcomes.full_grid
         shape = outcomes.n_queries, outcomes.n_models
         counts = outcomes.counts()
-        summarise = _balanced if balanced else _pooled
+        even = counts.size and counts.min() == counts.max() > 0
+        summarise = _balanced if balanced else _even if even else _pooled
         quality, spread, weight_squared = summarise(
             outcomes.score, outcomes.offsets, outcomes.paraphrase
         )
@@ -311,13 +312,31 @@ def _column_means(table, fallback):
 
 
 def _mean_of_known(outcomes, summarise):
-    known = ~np.isnan(outcomes.cost)
-    if known.all():
+    if not np.isnan(outcomes.cost.sum()):
         return summarise(outcomes.cost, outcomes.offsets, outcomes.paraphrase, spread=False)[0]
+    known = ~np.isnan(outcomes.cost)
     before = np.concatenate([[0], np.cumsum(known)])
+    if summarise is _even:  # what is known of the costs need not be even
+        summarise = _pooled
     return summarise(
         outcomes.cost[known], before[outcomes.offsets], outcomes.paraphrase[known], spread=False
     )[0]
+
+
+def _even(values, offsets, paraphrase, spread=True):
+    """Pooled, where every pair has the same number of outcomes."""
+    n = int(offsets[1] - offsets[0])
+    table = values.reshape(-1, n)
+    share = np.full(n, 1 / n)
+    mean = np.empty(len(table))
+    variance = np.zeros(len(table))
+    for first in range(0, len(table), max(_BLOCK // n, 1)):
+        block = slice(first, first + max(_BLOCK // n, 1))
+        mean[block] = table[block] @ share
+        if spread and n > 1:
+            deviation = table[block] - mean[block, None]
+            variance[block] = np.einsum("ij,ij->i", deviation, deviation) / (n - 1)
+    return mean, np.sqrt(variance), np.full(len(table), 1 / n)
 
 
 def _pooled(values, offsets, paraphrase, spread=True):

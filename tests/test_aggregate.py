@@ -93,3 +93,10 @@ def test_the_table_has_names_and_can_be_a_data_frame():
 def test_bad_parameters_are_named(parameters, message):
     with pytest.raises(ValueError, match=message):
         OutcomeAggregator(**parameters).fit(Outcomes.from_array([[1, 0]]))
+
+
+def test_unknown_costs_are_left_out_of_the_mean():
+    costs = np.array([[[1.0, np.nan, 3.0], [np.nan, np.nan, np.nan]]])
+    outcomes = Outcomes.from_array(np.ones((1, 2, 3)), costs=costs)
+    capability = OutcomeAggregator(cost_scaling=None).fit(outcomes).aggregate(outcomes)
+    np.testing.assert_allclose(capability.cost, [[2.0, 2.0]])  # the gap: the other model's mean
