@@ -164,19 +164,20 @@ class OutcomeAggregator(TransformerMixin, BaseEstimator):
         quality, cost, risk, weight_squared, counts = self._summarise(outcomes)
         held = counts > 0
         total = counts + self.smoothing
+        risk = np.where(counts > 1, risk, self.prior_risk_)
         with np.errstate(invalid="ignore", divide="ignore"):
             quality = (
                 counts * np.where(held, quality, 0) + self.smoothing * self.prior_quality_
             ) / total
             weights = np.where(held, 1 / weight_squared, 0.0)
+            standard_error = np.where(held, risk * np.sqrt(weight_squared), np.nan)
         quality = np.where(held, quality, self.prior_quality_)
-        risk = np.where(counts > 1, risk, self.prior_risk_)
         return Capability(
             models=self.models_,
             quality=quality,
             cost=np.where(np.isnan(cost), self.prior_cost_, cost),
             risk=risk,
-            standard_error=np.where(held, risk * np.sqrt(weight_squared), np.nan),
+            standard_error=standard_error,
             weights=weights,
             n_outcomes=counts,
         )
