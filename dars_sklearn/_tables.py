@@ -1,7 +1,5 @@
 """Columns of a data frame, of whichever library, as integer codes and floats."""
 
-import math
-
 import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
@@ -192,51 +190,58 @@ def sort_outcomes(keys):
     -------
     order : ndarray of int of shape (n_outcomes,)
         What sorts the outcomes.
-    pair : ndarray of int of shape (n_outcomes,)
-        Number of the (query, model) pair of each, in the order given.
+    counts : ndarray of int of shape (n_queries * n_models,)
+        Number of outcomes of each pair.
     paraphrase, sample : ndarray of int32 of shape (n_outcomes,)
         Codes, sorted.
     """
     labels = {role: labels for role, (_, labels) in keys.items()}
-    pair = keys.pop("query")[0].astype(np.int64) * len(labels["model"])
+    sizes = [len(labels.get(role, (0,))) for role in ("query", "model", "paraphrase", "sample")]
+    pair = keys.pop("query")[0].astype(np.int64) * sizes[1]
     pair += keys.pop("model")[0]
+    n_pairs = sizes[0] * sizes[1]
     paraphrase = np.zeros(len(pair), dtype=np.int32)
     if "paraphrase" in keys:
         paraphrase = keys.pop("paraphrase")[0]
-    if "sample" not in keys:
-        order = np.lexsort((paraphrase, pair))
-        paraphrase = paraphrase[order].astype(np.int32, copy=False)
-        return order, pair, paraphrase, _running_number(pair[order], paraphrase)
-    sample = keys.pop("sample")[0]
-    sizes = [len(labels.get(role, (0,))) for role in ("query", "model", "paraphrase", "sample")]
-    order = _order_of_slots(pair, paraphrase, sample, sizes)
-    if order is None:
+    if "sample" in keys:
+        sample = keys.pop("sample")[0]
+        sorted_by_slot = _sort_by_slot(pair, paraphrase, sample, n_pairs, *sizes[2:])
+        if sorted_by_slot is not None:
+            return sorted_by_slot
         order = np.lexsort((sample, paraphrase, pair))
         _check_no_duplicates(order, pair, paraphrase, sample, labels)
-    paraphrase = paraphrase[order].astype(np.int32, copy=False)
-    sample = sample[order].astype(np.int32, copy=False)
-    return order, pair, paraphrase, sample
+        sample = sample[order].astype(np.int32, copy=False)
+        paraphrase = paraphrase[order].astype(np.int32, copy=False)
+    else:
+        order = np.lexsort((paraphrase, pair))
+        paraphrase = paraphrase[order].astype(np.int32, copy=False)
+        sample = _running_number(pair[order], paraphrase)
+    return order, np.bincount(pair, minlength=n_pairs), paraphrase, sample
 
 
-def _order_of_slots(pair, paraphrase, sample, sizes):
-    """Order by putting each outcome in its slot of the full grid.
+def _sort_by_slot(pair, paraphrase, sample, n_pairs, n_paraphrases, n_samples):
+    """Sort by putting each outcome in its slot of the full grid.
 
     Linear where a sort is not; None where the grid would be mostly empty, or
     where two outcomes want one slot.
     """
-    n_slots = math.prod(sizes)
+    n_slots = n_pairs * n_paraphrases * n_samples
     if n_slots > 4 * len(pair):
         return None
-    slot = pair * (sizes[2] * sizes[3])
-    slot += np.multiply(paraphrase, sizes[3], dtype=np.int64)
+    slot = pair * (n_paraphrases * n_samples)
+    slot += np.multiply(paraphrase, n_samples, dtype=np.int64)
     slot += sample
     outcome_in = np.full(n_slots, -1, dtype=np.int64)
     outcome_in[slot] = np.arange(len(slot))
-    if n_slots > len(slot):
-        outcome_in = outcome_in[outcome_in >= 0]
-    elif len(slot) and outcome_in.min() < 0:
+    del slot
+    held = outcome_in >= 0
+    if np.count_nonzero(held) < len(pair):
         return None
-    return outcome_in if len(outcome_in) == len(slot) else None
+    counts = held.reshape(n_pairs, -1).sum(axis=1)
+    codes = np.indices((n_paraphrases, n_samples), dtype=np.int32).reshape(2, -1)
+    if n_slots == len(pair):
+        return outcome_in, counts, *(np.tile(code, n_pairs) for code in codes)
+    return outcome_in[held], counts, *(np.tile(code, n_pairs)[held] for code in codes)
 
 
 def _running_number(pair, paraphrase):

@@ -7,12 +7,10 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from dars_sklearn._summarise import summarise
 from dars_sklearn.outcomes import as_outcomes
 
 __all__ = ["Capability", "OutcomeAggregator", "cost_range", "scale_cost"]
-
-# Outcomes handled at once: few enough to stay in the processor's cache.
-_BLOCK = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -162,23 +160,23 @@ class OutcomeAggregator(TransformerMixin, BaseEstimator):
                 f"fitted on {list(self.models_)}; use outcomes.subset(models=)"
             )
         quality, cost, risk, weight_squared, counts = self._summarise(outcomes)
-        held = counts > 0
-        total = counts + self.smoothing
-        risk = np.where(counts > 1, risk, self.prior_risk_)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            quality = (
-                counts * np.where(held, quality, 0) + self.smoothing * self.prior_quality_
-            ) / total
-            weights = np.where(held, 1 / weight_squared, 0.0)
-            standard_error = np.where(held, risk * np.sqrt(weight_squared), np.nan)
-        quality = np.where(held, quality, self.prior_quality_)
+        absent = counts == 0
+        np.copyto(risk, self.prior_risk_, where=counts < 2)
+        with np.errstate(invalid="ignore"):
+            standard_error = risk * np.sqrt(weight_squared)
+            if self.smoothing > 0:
+                pseudo = self.smoothing * self.prior_quality_
+                quality = (counts * quality + pseudo) / (counts + self.smoothing)
+        np.copyto(standard_error, np.nan, where=absent)
+        np.copyto(quality, self.prior_quality_, where=absent)
+        np.copyto(cost, self.prior_cost_, where=np.isnan(cost))
         return Capability(
             models=self.models_,
             quality=quality,
-            cost=np.where(np.isnan(cost), self.prior_cost_, cost),
+            cost=cost,
             risk=risk,
             standard_error=standard_error,
-            weights=weights,
+            weights=1 / weight_squared,
             n_outcomes=counts,
         )
 
@@ -247,22 +245,19 @@ class OutcomeAggregator(TransformerMixin, BaseEstimator):
 
     def _summarise(self, outcomes):
         """Mean score, scaled cost, spread, sum of squared weights and count of each pair."""
-        balanced = self.weighting == "balanced" and not outcomes.full_grid
-        shape = outcomes.n_queries, outcomes.n_models
-        counts = outcomes.counts()
-        even = counts.size and counts.min() == counts.max() > 0
-        summarise = _balanced if balanced else _even if even else _pooled
-        quality, spread, weight_squared = summarise(
-            outcomes.score, outcomes.offsets, outcomes.paraphrase
+        pooled = self.weighting == "pooled" or outcomes.full_grid  # where they agree
+        parts = summarise(
+            outcomes.score,
+            outcomes.cost,
+            outcomes.offsets,
+            None if pooled else outcomes.paraphrase,
         )
-        cost = np.full(counts.size, np.nan)
-        if outcomes.cost is None:
-            cost[:] = 0.0
-        else:
-            cost = _mean_of_known(outcomes, summarise)
-            cost = scale_cost(cost, self.cost_range_)
-        parts = (quality, cost, spread, weight_squared)
-        return *(part.reshape(shape) for part in parts), counts
+        counts = outcomes.counts()
+        quality, cost, spread, weight_squared = (part.reshape(counts.shape) for part in parts)
+        cost = (
+            np.zeros(counts.shape) if outcomes.cost is None else scale_cost(cost, self.cost_range_)
+        )
+        return quality, cost, spread, weight_squared, counts
 
 
 def cost_range(outcomes):
@@ -310,94 +305,3 @@ def _column_means(table, fallback):
     n_held = held.sum(axis=0)
     sums = np.where(held, table, 0).sum(axis=0)
     return np.where(n_held > 0, sums / np.maximum(n_held, 1), fallback)
-
-
-def _mean_of_known(outcomes, summarise):
-    if not np.isnan(outcomes.cost.sum()):
-        return summarise(outcomes.cost, outcomes.offsets, outcomes.paraphrase, spread=False)[0]
-    known = ~np.isnan(outcomes.cost)
-    before = np.concatenate([[0], np.cumsum(known)])
-    if summarise is _even:  # what is known of the costs need not be even
-        summarise = _pooled
-    return summarise(
-        outcomes.cost[known], before[outcomes.offsets], outcomes.paraphrase[known], spread=False
-    )[0]
-
-
-def _even(values, offsets, paraphrase, spread=True):
-    """Pooled, where every pair has the same number of outcomes."""
-    n = int(offsets[1] - offsets[0])
-    table = values.reshape(-1, n)
-    share = np.full(n, 1 / n)
-    mean = np.empty(len(table))
-    variance = np.zeros(len(table))
-    for first in range(0, len(table), max(_BLOCK // n, 1)):
-        block = slice(first, first + max(_BLOCK // n, 1))
-        mean[block] = table[block] @ share
-        if spread and n > 1:
-            deviation = table[block] - mean[block, None]
-            variance[block] = np.einsum("ij,ij->i", deviation, deviation) / (n - 1)
-    return mean, np.sqrt(variance), np.full(len(table), 1 / n)
-
-
-def _pooled(values, offsets, paraphrase, spread=True):
-    counts = np.diff(offsets)
-    mean = np.full(len(counts), np.nan)
-    variance = np.zeros(len(counts))
-    held = np.flatnonzero(counts)
-    starts = offsets[:-1][held]
-    ends = offsets[1:][held]
-    for block in _blocks(ends):
-        first, last = starts[block][0], ends[block][-1]
-        part, n = values[first:last], counts[held[block]]
-        centre = np.add.reduceat(part, starts[block] - first) / n
-        mean[held[block]] = centre
-        if spread:
-            deviation = part - np.repeat(centre, n)
-            deviation *= deviation
-            squares = np.add.reduceat(deviation, starts[block] - first)
-            variance[held[block]] = squares / np.maximum(n - 1, 1)
-    with np.errstate(divide="ignore"):
-        return mean, np.sqrt(variance), 1 / counts
-
-
-def _balanced(values, offsets, paraphrase, spread=True):
-    counts = np.diff(offsets)
-    mean = np.full(len(counts), np.nan)
-    variance = np.zeros(len(counts))
-    weight_squared = np.full(len(counts), np.inf)
-    held = np.flatnonzero(counts)
-    starts, ends = offsets[:-1][held], offsets[1:][held]
-    for block in _blocks(ends):
-        first, last = starts[block][0], ends[block][-1]
-        part, codes = values[first:last], paraphrase[first:last]
-        pairs = held[block]
-        edge = np.empty(len(part), dtype=bool)
-        edge[0] = True
-        np.not_equal(codes[1:], codes[:-1], out=edge[1:])
-        edge[starts[block] - first] = True
-        cells = np.flatnonzero(edge)
-        in_cell = np.diff(cells, append=len(part))
-        cell_of_pair = np.searchsorted(cells, starts[block] - first)
-        n_cells = np.diff(cell_of_pair, append=len(cells))
-        cell_means = np.add.reduceat(part, cells) / in_cell
-        centre = np.add.reduceat(cell_means, cell_of_pair) / n_cells
-        mean[pairs] = centre
-        if not spread:
-            continue
-        squared = np.add.reduceat(1 / in_cell, cell_of_pair) / n_cells**2
-        deviation = part - np.repeat(centre, counts[pairs])
-        deviation *= deviation
-        squares = np.add.reduceat(deviation, cells) / in_cell
-        total = np.add.reduceat(squares, cell_of_pair) / n_cells
-        single = counts[pairs] == 1
-        variance[pairs] = np.where(single, 0.0, total / np.where(single, 1.0, 1 - squared))
-        weight_squared[pairs] = squared
-    return mean, np.sqrt(variance), weight_squared
-
-
-def _blocks(ends):
-    """Cut pairs into runs of about ``_BLOCK`` outcomes."""
-    edges = np.searchsorted(ends, np.arange(_BLOCK, ends[-1] if len(ends) else 0, _BLOCK))
-    edges = np.unique(np.concatenate([[0], edges, [len(ends)]]))
-    return [slice(low, high) for low, high in zip(edges[:-1], edges[1:], strict=True)]

@@ -212,17 +212,13 @@ class Outcomes:
         check_scores(score, score_range)
         if cost is not None:
             check_costs(cost)
-        order, pair, paraphrase, sample = sort_outcomes(keys)
+        order, counts, paraphrase, sample = sort_outcomes(keys)
         labels.setdefault("paraphrase", np.arange(1))
         labels.setdefault("sample", np.arange(sample.max(initial=-1) + 1))
-        n_pairs = len(labels["query"]) * len(labels["model"])
-        offsets = np.zeros(n_pairs + 1, dtype=np.int64)
-        np.cumsum(np.bincount(pair, minlength=n_pairs), out=offsets[1:])
-        del pair
-        n_cells = n_pairs * len(labels["paraphrase"]) * len(labels["sample"])
+        n_cells = len(counts) * len(labels["paraphrase"]) * len(labels["sample"])
         return cls(
             score[order],
-            offsets,
+            np.concatenate([[0], np.cumsum(counts)]),
             labels["query"],
             labels["model"],
             paraphrase=paraphrase,

@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -100,3 +101,35 @@ def test_unknown_costs_are_left_out_of_the_mean():
     outcomes = Outcomes.from_array(np.ones((1, 2, 3)), costs=costs)
     capability = OutcomeAggregator(cost_scaling=None).fit(outcomes).aggregate(outcomes)
     np.testing.assert_allclose(capability.cost, [[2.0, 2.0]])  # the gap: the other model's mean
+
+
+@pytest.mark.parametrize("weighting", ["balanced", "pooled"])
+def test_many_outcomes_are_aggregated_as_a_group_by_does(weighting):
+    """More outcomes than are handled at once, some pairs of thousands, some of none."""
+    rng = np.random.default_rng(0)
+    n = 700_000
+    table = pd.DataFrame(
+        {
+            "query": (rng.pareto(0.5, n)).astype(int) % 3_000,
+            "model": rng.integers(0, 3, n),
+            "paraphrase": rng.integers(0, 4, n),
+            "score": rng.random(n),
+            "cost": np.where(rng.random(n) < 0.1, np.nan, rng.random(n)),
+        }
+    )
+    outcomes = Outcomes.from_frame(table, models=[0, 1, 2, 3])
+    aggregator = OutcomeAggregator(weighting=weighting, cost_scaling=None).fit(outcomes)
+    capability = aggregator.aggregate(outcomes)
+    pair = ["query", "model"]
+    means = table if weighting == "pooled" else table.groupby([*pair, "paraphrase"]).mean()
+    means = means.groupby(pair)[["score", "cost"]].mean()
+    rows = pd.Index(outcomes.queries).get_indexer(means.index.get_level_values("query"))
+    place = rows, means.index.get_level_values("model")
+    np.testing.assert_allclose(capability.quality[place], means["score"], atol=1e-12)
+    known = means["cost"].notna().to_numpy()
+    np.testing.assert_allclose(capability.cost[place][known], means["cost"][known], atol=1e-12)
+    assert (capability.weights[:, 3] == 0).all()
+    if weighting == "pooled":
+        expected = table.groupby(pair)["score"].std()
+        several = expected.notna().to_numpy()
+        np.testing.assert_allclose(capability.risk[place][several], expected[several], atol=1e-12)
