@@ -1,11 +1,11 @@
 """OutcomeCollector: ask every model every paraphrase several times, and grade."""
 
-import hashlib
+import json
 import math
 from collections import Counter
 from collections.abc import Mapping
-from functools import partial
-from numbers import Integral
+from numbers import Integral, Real
+from pathlib import Path
 from warnings import warn
 
 import numpy as np
@@ -14,11 +14,15 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import check_random_state
 from tqdm.auto import tqdm
 
+from dars_sklearn._sampling import Sampler, most_common, plan_requests, reason_of
+from dars_sklearn._texts import check_texts
 from dars_sklearn.exceptions import CollectionWarning
-from dars_sklearn.generate import BackendError, ask
-from dars_sklearn.outcomes import Outcomes
+from dars_sklearn.store import Store, digest, read_responses
 
 __all__ = ["OutcomeCollector"]
+
+# Grades kept at once.
+_BLOCK = 500
 
 
 class OutcomeCollector(TransformerMixin, BaseEstimator):
@@ -33,9 +37,20 @@ class OutcomeCollector(TransformerMixin, BaseEstimator):
         attribute ``needs_reference = False`` is called without references, too.
     n_samples : int, default=5
         Samples of each paraphrase and model.
+    store : str, path-like or None, default=None
+        A SQLite file that keeps every response as soon as it arrives. What it
+        holds is not asked again: a run that was killed goes on where it
+        stopped, a larger ``n_samples`` asks for the rest only, and another
+        grader asks nothing. None keeps nothing beyond the call.
+    max_cost : float or None, default=None
+        What the samples may cost together, those that the store holds already
+        included. Collection stops before that is passed, with a warning.
+    max_failure_rate : float, default=0.5
+        Share of requests that may fail; more is an error, once 20 were
+        answered, or at the end.
     random_state : int, RandomState instance or None, default=0
-        What the seeds of the requests are derived from, for backends that
-        take a seed. A request keeps its seed whatever else is asked.
+        What the seeds of the requests are derived from. Another one asks
+        anew: it is how to draw fresh samples of the same queries.
     verbose : bool or None, default=None
         Whether to show a progress bar; None shows it in a terminal.
 
@@ -43,8 +58,18 @@ class OutcomeCollector(TransformerMixin, BaseEstimator):
     ----------
     responses_ : DataFrame
         Every sample of the last collection: row, query, model, paraphrase,
-        sample, prompt, response, score, cost, input_tokens, output_tokens,
-        latency, finish_reason; and ``error``, where there is no response.
+        sample, prompt, response, score, cost, spent, input_tokens,
+        output_tokens, latency, finish_reason; and ``error``, where there is no
+        response or no grade.
+
+    Notes
+    -----
+    A response is the same, and not asked again, where all that is known to
+    determine it is the same: the name of the model, the ``settings`` of its
+    backend, the prompt, ``random_state`` and the number of the sample. Where a
+    server is, its key, its limits and prices do not count. Of a backend that
+    has no ``settings``, such as a plain function, only the name is known: give
+    it another name when you change it.
 
     Examples
     --------
@@ -57,10 +82,24 @@ class OutcomeCollector(TransformerMixin, BaseEstimator):
     <Outcomes: 1 query x 1 model, 2 outcomes, 2 a pair>
     """
 
-    def __init__(self, models, grader, n_samples=5, *, random_state=0, verbose=None):
+    def __init__(
+        self,
+        models,
+        grader,
+        n_samples=5,
+        store=None,
+        *,
+        max_cost=None,
+        max_failure_rate=0.5,
+        random_state=0,
+        verbose=None,
+    ):
         self.models = models
         self.grader = grader
         self.n_samples = n_samples
+        self.store = store
+        self.max_cost = max_cost
+        self.max_failure_rate = max_failure_rate
         self.random_state = random_state
         self.verbose = verbose
 
@@ -140,37 +179,95 @@ class OutcomeCollector(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If there are no queries or models, or a reference is missing; all
-            before the first request.
+            If there are no queries or models, a reference is missing, or a
+            setting is wrong, all before the first request; if the first
+            response cannot be graded, or gets a score that is not in [0, 1].
         BackendError
-            If a backend breaks its protocol on its first request, or every
-            request to every model fails.
+            If a backend cannot be reached, or more requests fail than
+            ``max_failure_rate`` allows. What was collected is kept.
+        StoreError
+            If the store cannot be used, or its disk is full.
 
         Warns
         -----
         CollectionWarning
-            If requests or grades failed, with counts by model and reason.
+            If requests or grades failed, ``max_cost`` was reached, or responses
+            are cut, refused, empty or all alike, with counts by model.
         """
         models = self._check_settings()
         texts = check_texts(queries)
         references = self._check_references(references, len(texts))
         rows, columns = np.nonzero(np.not_equal(texts, None))
-        prompts = texts[rows, columns]
-        seeds = self._seeds(models, prompts)
-        answers = {}
-        with self._progress(len(prompts) * len(models)) as progress:
-            for name, backend in models.items():
-                answers[name] = self._ask_all(
-                    name, backend, prompts, seeds[name], progress, first=not answers
-                )
-        responses = _tabulate(texts, rows, columns, answers, self.n_samples)
-        if responses["response"].isna().all():
-            reasons = Counter(responses["error"])
-            raise BackendError(f"every request failed: {_most_common(reasons)}")
-        responses["score"], grading_errors = self._grade(responses, references)
-        self.responses_ = responses
-        _warn_of_failures(responses, grading_errors)
-        return _to_outcomes(responses, texts[:, 0], list(models))
+        gradings = [self._grading(reference) for reference in references]
+        with Store(self.store) as store:
+            plan = self._plan(store, models, texts)
+            cells = [
+                (number, int(row), int(column), plan.ids[name][texts[row, column]])
+                for number, name in enumerate(models)
+                for row, column in zip(rows, columns, strict=True)
+            ]
+            kept = [
+                (label, _as_json(reference), grading)
+                for label, reference, grading in zip(texts[:, 0], references, gradings, strict=True)
+            ]
+            collection = store.put_collection(list(models), self.n_samples, kept, cells)
+            first_row = {request: row for _, row, _, request in reversed(cells)}
+            with self._progress(plan) as progress:
+                sampler = Sampler(
+                    store, models,
+                    max_cost=self.max_cost, max_failure_rate=self.max_failure_rate,
+                    progress=progress,
+                    on_first=lambda request, response: self._check_grader(
+                        response.text, references[first_row[request.id]]
+                    ),
+                )  # fmt: skip
+                sampler.run(plan)
+            grading_errors = self._grade(store, collection, references)
+            self._warn(store.summary(collection), sampler, grading_errors)
+            outcomes = store.outcomes(collection)
+            # What is in a file can be read when it is asked for.
+            self._responses = store.responses(collection) if self.store is None else collection
+        if len(outcomes.score) == 0:
+            raise ValueError("no response could be graded; see responses_ for what was collected")
+        return outcomes
+
+    @property
+    def responses_(self):
+        """Every sample of the last collection."""
+        if not hasattr(self, "_responses"):
+            raise AttributeError("responses_ is there after collect()")
+        if isinstance(self._responses, pd.DataFrame):
+            return self._responses
+        return read_responses(self.store, collection=self._responses)
+
+    def estimate(self, queries):
+        """Tell what a collection would ask and cost, without asking anything.
+
+        Parameters
+        ----------
+        queries : array-like of str of shape (n_queries,) or (n_queries, n_paraphrases)
+            Texts, as for :meth:`collect`.
+
+        Returns
+        -------
+        DataFrame
+            A row a model: requests, samples, input_tokens, output_tokens and
+            cost of what the store does not hold yet. Tokens are the mean of
+            those that the store holds of that model, and until it holds any, a
+            quarter of the bytes sent, and ``max_tokens`` for each response: the
+            cost is then more than it will be. NaN where it cannot be told.
+        """
+        models = self._check_settings()
+        texts = check_texts(queries)
+        exists = self.store is not None and Path(self.store).exists()
+        with Store(self.store if exists else None) as store:
+            plan = self._plan(store, models, texts)
+            rows = [
+                _estimate(backend, plan.missing[name], store.mean_tokens(name))
+                for name, backend in models.items()
+            ]
+        columns = ["requests", "samples", "input_tokens", "output_tokens", "cost"]
+        return pd.DataFrame(rows, index=pd.Index(models, name="model"), columns=columns)
 
     def __sklearn_is_fitted__(self):
         return True
@@ -199,7 +296,27 @@ class OutcomeCollector(TransformerMixin, BaseEstimator):
             raise TypeError(f"grader must be callable, got {self.grader!r}")
         if not isinstance(self.n_samples, Integral) or self.n_samples < 1:
             raise ValueError(f"n_samples must be an int of at least 1, got {self.n_samples!r}")
+        if not isinstance(self.max_failure_rate, Real) or not 0 <= self.max_failure_rate <= 1:
+            raise ValueError(f"max_failure_rate must be in [0, 1], got {self.max_failure_rate!r}")
+        if self.max_cost is not None and not self.max_cost >= 0:
+            raise ValueError(f"max_cost must not be negative, got {self.max_cost!r}")
+        for name, backend in self.models.items():
+            self._check_backend(name, backend)
         return dict(self.models)
+
+    def _check_backend(self, name, backend):
+        if self.n_samples > 1 and getattr(backend, "temperature", None) == 0:
+            raise ValueError(
+                f"model {name!r} has temperature 0, so its {self.n_samples} samples would all be "
+                "the same; raise the temperature, or use n_samples=1"
+            )
+        if self.max_cost is not None:
+            price = getattr(backend, "highest_price", None)
+            if price is None or math.isnan(price("", 1)):
+                raise ValueError(
+                    f"max_cost needs the prices of model {name!r}: pass input_price= and "
+                    "output_price= to its backend"
+                )
 
     def _check_references(self, references, n_queries):
         if references is None:
@@ -223,152 +340,137 @@ class OutcomeCollector(TransformerMixin, BaseEstimator):
                 ) from error
         return references
 
-    # ---- asking ------------------------------------------------------------
+    # ---- asking and grading --------------------------------------------------
 
-    def _seeds(self, models, prompts):
-        """One seed a request, from what is asked alone: never from its place."""
-        base = check_random_state(self.random_state).randint(2**31 - 1)
-        return {name: [_digest(base, name, prompt) for prompt in prompts] for name in models}
+    def _plan(self, store, models, texts):
+        base_seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        prompts = list(dict.fromkeys(texts[np.not_equal(texts, None)]))
+        return plan_requests(store, models, prompts, self.n_samples, base_seed)
 
-    def _progress(self, total):
+    def _progress(self, plan):
         # disable=None leaves it to tqdm: off where the output is no terminal
         disable = None if self.verbose is None else not self.verbose
-        return tqdm(total=total, desc="collect", unit="prompt", disable=disable)
+        held = plan.n_samples - plan.n_missing
+        return tqdm(
+            total=plan.n_samples, initial=held, desc="collect", unit="sample", disable=disable
+        )
 
-    def _ask_all(self, name, backend, prompts, seeds, progress, first):
-        batch = getattr(backend, "batch_size", 1)
-        entries = []
-        for start in range(0, len(prompts), batch):
-            part = slice(start, start + batch)
-            progress.set_postfix_str(name, refresh=False)
-            try:
-                entries += ask(backend, prompts[part], n=self.n_samples, seed=seeds[part][0])
-            except BackendError as error:
-                if first and not entries:  # nothing is lost yet by saying so
-                    raise BackendError(f"model {name!r}: {error}") from error
-                entries += [error] * len(prompts[part])
-            except Exception as error:
-                entries += [error] * len(prompts[part])
-            progress.update(len(prompts[part]))
-        return entries
+    def _check_grader(self, text, reference):
+        """Grade the first response as soon as it is there, not after an hour."""
+        score, error = self._grade_one(text, reference)
+        if error:
+            raise ValueError(
+                f"the grader {self.grader!r} failed on the first response, {text!r:.100}: {error}; "
+                "the responses are kept where there is a store"
+            )
 
-    def _grade(self, responses, references):
+    def _grading(self, reference):
+        """Digest what determines a grade, the response aside."""
+        name = repr(self.grader)
+        if " at 0x" in name:  # a function, say, which another process has elsewhere
+            name = getattr(self.grader, "__qualname__", type(self.grader).__qualname__)
+        return digest(name, _as_json(reference) or "")
+
+    def _grade(self, store, collection, references):
+        """Grade what has no grade yet; return errors by reason."""
         errors = Counter()
-        grade = partial(self._grade_one, errors=errors)
-        scores = [
-            grade(text, references[row]) if isinstance(text, str) else math.nan
-            for text, row in zip(responses["response"], responses["row"], strict=True)
-        ]
-        return np.array(scores, dtype=np.float64), errors
-
-    def _grade_one(self, text, reference, *, errors):
-        try:
-            score = float(self.grader(text, reference))
-        except Exception as error:  # a grader's failure must not lose the rest
-            errors[_reason(error)] += 1
-            return math.nan
-        if not 0 <= score <= 1:
-            errors[f"score {score!r} is not in [0, 1]"] += 1
-            return math.nan
-        return score
-
-
-def check_texts(queries):
-    """Return queries as an object array of shape (n_queries, n_paraphrases)."""
-    if isinstance(queries, str):
-        raise TypeError("queries must be a list of texts, got one str; wrap it in a list")
-    texts = np.asarray(queries, dtype=object)
-    if texts.ndim == 1:
-        texts = texts[:, None]
-    if texts.ndim != 2:
-        raise ValueError(
-            "queries must have shape (n_queries,) or (n_queries, n_paraphrases), "
-            f"got {texts.shape}; rows of different lengths are filled up with None"
-        )
-    if texts.size == 0:
-        raise ValueError("the list of queries is empty")
-    for (row, column), text in np.ndenumerate(texts):
-        if text is None and column > 0:
-            continue
-        if not isinstance(text, str) or not text.strip():
-            raise ValueError(f"the query in row {row} is not a text: {text!r}")
-    return texts
-
-
-def _digest(base, name, prompt):
-    key = f"{base}\x00{name}\x00{prompt}".encode()
-    return int.from_bytes(hashlib.sha256(key).digest()[:4], "big") >> 1
-
-
-def _tabulate(texts, rows, columns, answers, n_samples):
-    records = []
-    for name, entries in answers.items():
-        for row, column, entry in zip(rows, columns, entries, strict=True):
-            failed = isinstance(entry, Exception)
-            for sample in range(n_samples):
-                response = None if failed else entry[sample]
-                records.append(
-                    {
-                        "row": row,
-                        "query": texts[row, 0],
-                        "model": name,
-                        "paraphrase": column,
-                        "sample": sample,
-                        "prompt": texts[row, column],
-                        "response": None if failed else response.text,
-                        "cost": math.nan if failed else response.cost,
-                        "input_tokens": None if failed else response.input_tokens,
-                        "output_tokens": None if failed else response.output_tokens,
-                        "latency": math.nan if failed else response.latency,
-                        "finish_reason": None if failed else response.finish_reason,
-                        "error": _reason(entry) if failed else None,
-                    }
+        # Most graders are quick, and may have changed since they graded last.
+        again = not getattr(self.grader, "keeps_grades", False)
+        waiting = list(store.ungraded(collection, again))
+        for start in range(0, len(waiting), _BLOCK):
+            block = waiting[start : start + _BLOCK]
+            graded = self._grade_block([(text, references[row]) for *_, row, _, text in block])
+            errors.update(error for _, error in graded if error)
+            store.put_grades(
+                (request, sample, grading, score, error)
+                for (request, sample, _, grading, _), (score, error) in zip(
+                    block, graded, strict=True
                 )
-    return pd.DataFrame.from_records(records)
+            )
+        return errors
+
+    def _grade_block(self, pairs):
+        grade_many = getattr(self.grader, "grade_many", None)
+        if grade_many is None:
+            return [self._grade_one(text, reference) for text, reference in pairs]
+        return [_checked(score) for score in grade_many(*zip(*pairs, strict=True))]
+
+    def _grade_one(self, text, reference):
+        try:
+            return _checked(self.grader(text, reference))
+        except Exception as error:  # a grader's failure must not lose the rest
+            return None, reason_of(error)
+
+    def _warn(self, summary, sampler, grading_errors):
+        for name, counts in summary.items():
+            for message in _complaints(name, counts, self.models[name]):
+                warn(message, CollectionWarning, stacklevel=3)
+        if sampler.n_unaffordable:
+            warn(
+                f"max_cost={self.max_cost} is reached: {sampler.n_unaffordable} requests were not "
+                f"sent, {sampler.spent:.4g} was spent; raise max_cost and collect again to go on",
+                CollectionWarning,
+                stacklevel=3,
+            )
+        if grading_errors:
+            warn(
+                f"{grading_errors.total()} responses could not be graded, and their outcomes are "
+                f"missing: {most_common(grading_errors)}",
+                CollectionWarning,
+                stacklevel=3,
+            )
 
 
-def _to_outcomes(responses, labels, models):
-    scored = responses[responses["score"].notna()]
-    if scored.empty:
-        raise ValueError("no response could be graded; see responses_ for what was collected")
-    keys = {
-        "query": (scored["row"].to_numpy(), labels),
-        "model": (pd.Index(models).get_indexer(scored["model"]), np.array(models, dtype=object)),
-    }
-    for role in ("paraphrase", "sample"):
-        size = responses[role].max() + 1
-        keys[role] = (scored[role].to_numpy(), np.arange(size))
-    floats = {
-        name: scored[name].to_numpy(np.float64, na_value=np.nan)
-        for name in ("score", "cost", "input_tokens", "output_tokens", "latency")
-    }
-    known = {name: values for name, values in floats.items() if not np.isnan(values).all()}
-    return Outcomes.from_codes(keys, known.pop("score"), known.pop("cost", None), extras=known)
+def _checked(score):
+    """Return a score and no error, or none and what is wrong with it."""
+    if isinstance(score, Exception):
+        return None, reason_of(score)
+    try:
+        number = float(score)
+    except (TypeError, ValueError):
+        return None, f"score {score!r:.100} is no number"
+    if not 0 <= number <= 1:
+        return None, f"score {number!r} is not in [0, 1]"
+    return number, None
 
 
-def _reason(error):
-    return f"{type(error).__name__}: {error}"[:200]
+def _as_json(reference):
+    return None if reference is None else json.dumps(reference, sort_keys=True, default=repr)
 
 
-def _most_common(reasons, limit=3):
-    listed = [f"{reason} ({count} times)" for reason, count in reasons.most_common(limit)]
-    return "; ".join(listed) + ("; …" if len(reasons) > limit else "")
+def _estimate(backend, requests, seen):
+    """Requests, samples, tokens and cost of what is missing of a model."""
+    n_samples = sum(request.n for request in requests)
+    prompt_tokens, response_tokens = seen
+    if prompt_tokens is None and hasattr(backend, "render"):
+        sent = [len(backend.render(request.prompt).encode()) / 4 for request in requests]
+        prompt_tokens = sum(sent) / max(len(sent), 1)
+    if response_tokens is None:
+        response_tokens = getattr(backend, "max_tokens", None)
+    input_tokens = math.nan if prompt_tokens is None else prompt_tokens * len(requests)
+    output_tokens = math.nan if response_tokens is None else response_tokens * n_samples
+    cost = backend.price(input_tokens, output_tokens) if hasattr(backend, "price") else math.nan
+    return len(requests), n_samples, input_tokens, output_tokens, cost
 
 
-def _warn_of_failures(responses, grading_errors):
-    failed = responses[responses["response"].isna()]
-    for name, part in failed.groupby("model", sort=False):
-        asked = (responses["model"] == name).sum()
-        warn(
-            f"{len(part)} of {asked} samples of model {name!r} failed, and their outcomes "
-            f"are missing: {_most_common(Counter(part['error']))}",
-            CollectionWarning,
-            stacklevel=3,
+def _complaints(name, counts, backend):
+    """What a user should know of the samples of a model."""
+    wanted, held = counts["wanted"], counts["held"]
+    if counts["errors"]:
+        yield (
+            f"{wanted - held} of {wanted} samples of model {name!r} failed, and their outcomes "
+            f"are missing: {most_common(counts['errors'])}"
         )
-    if grading_errors:
-        warn(
-            f"{grading_errors.total()} responses could not be graded, and their outcomes are "
-            f"missing: {_most_common(grading_errors)}",
-            CollectionWarning,
-            stacklevel=3,
+    remedies = {
+        "cut": "were cut by the token limit, which looks like inability; raise max_tokens",
+        "refused": "are refusals",
+        "empty": "are empty",
+    }
+    for kind, remedy in remedies.items():
+        if counts[kind]:
+            yield f"{counts[kind]} of {held} responses of model {name!r} {remedy}"
+    if counts["alike"] and getattr(backend, "temperature", None):
+        yield (
+            f"the samples of model {name!r} are the same for every prompt, as if its temperature "
+            "were 0: does its server honour temperature and n?"
         )

@@ -5,7 +5,7 @@ from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
-from dars_sklearn.collect import check_texts
+from dars_sklearn._texts import check_texts
 from dars_sklearn.outcomes import Outcomes, check_alignment
 
 __all__ = ["QueryEncoder"]

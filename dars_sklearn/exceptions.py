@@ -6,6 +6,7 @@ __all__ = [
     "ImputationWarning",
     "ParaphraseWarning",
     "RiskAversionWarning",
+    "UsageWarning",
 ]
 
 
@@ -27,3 +28,7 @@ class ImputationWarning(DarsWarning):
 
 class RiskAversionWarning(DarsWarning):
     """The risk aversion is so large that one success ranks below none."""
+
+
+class UsageWarning(DarsWarning):
+    """A server does not say how many tokens its choices have."""

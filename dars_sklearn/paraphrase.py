@@ -8,7 +8,7 @@ from warnings import warn
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from dars_sklearn.collect import check_texts
+from dars_sklearn._texts import check_texts
 from dars_sklearn.exceptions import ParaphraseWarning
 from dars_sklearn.generate import ask
 
@@ -196,7 +196,7 @@ class ParaphraseExpander(TransformerMixin, BaseEstimator):
                 break
             seed = self.random_state + attempt
             try:
-                responses = ask(self.backend, [query], n=wanted, seed=seed)[0]
+                responses = ask(self.backend, [query], n=wanted, seeds=[seed])[0]
             except Exception as error:  # a failed request must not lose the others
                 responses = error
             if isinstance(responses, Exception):

@@ -1,6 +1,7 @@
 """Generation backends: callables that turn prompts into sampled responses."""
 
 from dars_sklearn.generate._llama_cpp import LlamaCppBackend
+from dars_sklearn.generate._openai import OpenAIBackend
 from dars_sklearn.generate._protocol import Backend, BackendError, Response, ask
 
-__all__ = ["Backend", "BackendError", "LlamaCppBackend", "Response", "ask"]
+__all__ = ["Backend", "BackendError", "LlamaCppBackend", "OpenAIBackend", "Response", "ask"]

@@ -6,16 +6,16 @@ import threading
 import time
 from functools import lru_cache
 from pathlib import Path
-from string import Formatter
 
 from joblib import cpu_count
 
+from dars_sklearn.generate._base import ModelBackend, at_least
 from dars_sklearn.generate._protocol import Response
 
 __all__ = ["LlamaCppBackend"]
 
 
-class LlamaCppBackend:
+class LlamaCppBackend(ModelBackend):
     """A model in a GGUF file, run in this process by llama.cpp.
 
     A backend is a light description of *one candidate model*: a file, a prompt
@@ -92,46 +92,15 @@ class LlamaCppBackend:
         context_size=4096,
     ):
         self.path = os.fspath(path)
-        self.template = _check_template(template)
-        self.chat = chat
-        self.system_prompt = system_prompt
-        self.temperature = _check_at_least("temperature", temperature, 0)
-        self.top_p = _check_at_least("top_p", top_p, 0)
-        self.max_tokens = _check_at_least("max_tokens", max_tokens, 1)
-        self.stop = (stop,) if isinstance(stop, str) else tuple(stop)
-        self.seed = seed
-        self.input_price = _check_price("input_price", input_price)
-        self.output_price = _check_price("output_price", output_price)
+        super().__init__(
+            Path(self.path).name, template=template, chat=chat, system_prompt=system_prompt,
+            temperature=temperature, top_p=top_p, max_tokens=max_tokens, stop=stop, seed=seed,
+            input_price=input_price, output_price=output_price,
+        )  # fmt: skip
         self.n_threads = n_threads
-        self.context_size = _check_at_least("context_size", context_size, 1)
-        if system_prompt is not None and not chat:
-            raise ValueError(
-                "system_prompt needs chat=True; with chat=False, write it into template"
-            )
+        self.context_size = at_least("context_size", context_size, 1)
 
-    def __repr__(self):
-        kind = "chat" if self.chat else "completion"
-        return (
-            f"LlamaCppBackend({Path(self.path).name!r}, {kind}, "
-            f"template={self.template!r:.60}, temperature={self.temperature})"
-        )
-
-    def render(self, prompt):
-        """Return the text that is sent for a prompt.
-
-        Parameters
-        ----------
-        prompt : str
-            The query, or one of its paraphrases.
-
-        Returns
-        -------
-        str
-            The template with the prompt in it.
-        """
-        return self.template.format(prompt=prompt)
-
-    def __call__(self, prompts, *, n, seed=None):
+    def __call__(self, prompts, *, n, seeds=None):
         """Sample responses.
 
         Parameters
@@ -140,8 +109,8 @@ class LlamaCppBackend:
             The prompts.
         n : int
             Samples of each.
-        seed : int or None, default=None
-            Seed of these requests; None takes the backend's own.
+        seeds : sequence of int or None, default=None
+            Seed of each request; None takes the backend's own.
 
         Returns
         -------
@@ -149,8 +118,11 @@ class LlamaCppBackend:
             ``n`` responses for each prompt, or the exception it failed with.
         """
         engine = _open_engine(self.path, self.n_threads, self.context_size, n, os.getpid())
-        seed = self.seed if seed is None else seed
-        return [self._sample(engine, prompt, n, seed) for prompt in prompts]
+        seeds = [self.seed] * len(prompts) if seeds is None else seeds
+        return [
+            self._sample(engine, prompt, n, seed)
+            for prompt, seed in zip(prompts, seeds, strict=True)
+        ]
 
     def _sample(self, engine, prompt, n, seed):
         start = time.perf_counter()
@@ -162,9 +134,10 @@ class LlamaCppBackend:
             return RuntimeError(f"llama.cpp refused the prompt: {answer!r:.300}")
         latency = time.perf_counter() - start
         input_tokens = answer["usage"]["prompt_tokens"]
+        choices = sorted(answer["choices"], key=lambda choice: choice["index"])
         return [
-            self._response(choice, input_tokens, latency)
-            for choice in sorted(answer["choices"], key=lambda choice: choice["index"])
+            self._response(choice, place, input_tokens, latency)
+            for place, choice in enumerate(choices)
         ]
 
     def _request(self, engine, prompt, n, seed):
@@ -181,22 +154,19 @@ class LlamaCppBackend:
         if not self.chat:
             request |= {"prompt": self.render(prompt), "logprobs": 1}
             return engine.handle_completions(request)
-        messages = [{"role": "user", "content": self.render(prompt)}]
-        if self.system_prompt is not None:
-            messages.insert(0, {"role": "system", "content": self.system_prompt})
-        request |= {"messages": messages, "logprobs": True, "top_logprobs": 1}
+        request |= {"messages": self.messages(prompt), "logprobs": True, "top_logprobs": 1}
         return engine.handle_chat_completions(request)
 
-    def _response(self, choice, input_tokens, latency):
+    def _response(self, choice, place, input_tokens, latency):
         text = choice["message"]["content"] if self.chat else choice["text"]
         # An answer that is empty has no log-probabilities at all.
         output_tokens = len((choice.get("logprobs") or {}).get("content") or ())
-        price = self.input_price * input_tokens + self.output_price * output_tokens
         return Response(
             text=text or "",
             input_tokens=input_tokens,
             output_tokens=output_tokens,
-            cost=price / 1e6,
+            cost=self.price(input_tokens, output_tokens),
+            spent=self.price(0 if place else input_tokens, output_tokens),
             latency=latency,
             finish_reason=choice["finish_reason"],
         )
@@ -234,25 +204,3 @@ def _cached_engine(path, n_threads, context_size, slots, pid):
     params.ui = False
     params.verbosity = -1
     return xllamacpp.Server(params)
-
-
-def _check_template(template):
-    fields = [field for _, field, _, _ in Formatter().parse(template) if field is not None]
-    if fields.count("prompt") != 1 or len(fields) != 1:
-        raise ValueError(
-            f"template must hold '{{prompt}}' once and no other field, got {template!r}; "
-            "write other braces doubled"
-        )
-    return template
-
-
-def _check_at_least(name, value, least):
-    if not value >= least:
-        raise ValueError(f"{name} must be at least {least}, got {value!r}")
-    return value
-
-
-def _check_price(name, price):
-    if price < 0:
-        raise ValueError(f"{name} must not be negative, got {price!r}")
-    return price

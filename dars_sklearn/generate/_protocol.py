@@ -10,7 +10,19 @@ __all__ = ["Backend", "BackendError", "Response", "ask"]
 
 
 class BackendError(RuntimeError):
-    """A backend broke its protocol, or failed on every request."""
+    """A backend broke its protocol, or a request failed for good.
+
+    Attributes
+    ----------
+    responses : sequence of Response
+        Samples of the request that did arrive.
+    """
+
+    responses = ()
+
+
+class ProtocolError(BackendError):
+    """A backend returned something that is no list of responses, or not as many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +40,10 @@ class Response:
     cost : float, default=nan
         Price of this response had it been asked for alone (its whole prompt
         and its own output), in the user's unit. This is what routing a query
-        to the model costs; sampling n responses in one request costs less,
-        since the prompt is paid once.
+        to the model costs.
+    spent : float, default=nan
+        What this response was in fact paid: of the samples of one request, the
+        first pays the prompt for all.
     latency : float, default=nan
         Seconds from request to response.
     finish_reason : str or None, default=None
@@ -46,6 +60,7 @@ class Response:
     input_tokens: int | None = None
     output_tokens: int | None = None
     cost: float = math.nan
+    spent: float = math.nan
     latency: float = math.nan
     finish_reason: str | None = None
 
@@ -53,20 +68,33 @@ class Response:
 class Backend(Protocol):
     """Any callable of this shape generates responses.
 
-    ``backend(prompts, n=5, seed=0)`` returns one entry for each prompt: a list
-    of ``n`` :class:`Response` (or plain strings), or an exception instance for
-    a prompt that failed. A backend that takes no ``seed`` is not given one. An
-    attribute ``batch_size`` says how many prompts it wants in one call (1 if
-    absent), and an exception it raises fails the prompts of that call.
+    ``backend(prompts, n=5, seeds=[0, 1])`` returns one entry for each prompt: a
+    list of ``n`` :class:`Response` (or plain strings), or an exception instance
+    for a prompt that failed. An exception it raises fails all prompts of the
+    call. A backend that takes no ``seeds`` is not given any.
+
+    What else a backend may have:
+
+    - ``batch_size``: how many prompts it wants in one call (1 if absent);
+    - ``concurrency``: how many calls it takes at once, from several threads (1
+      if absent, and then it shares one thread with all such backends);
+    - ``settings``: a dict of all that determines its answers, by which a store
+      knows whether it holds them already;
+    - ``temperature``, ``max_tokens``, ``input_price``, ``output_price``, and
+      ``price(input_tokens, output_tokens)``, for estimates and limits of cost;
+    - ``check()``, called before the first request, which raises where the
+      backend cannot be reached;
+    - ``async sample(prompt, *, n, seed)``, which returns or raises for one
+      prompt, and is awaited in place of a call.
     """
 
     def __call__(
-        self, prompts: Sequence[str], *, n: int, seed: int | None = None
+        self, prompts: Sequence[str], *, n: int, seeds: Sequence[int] | None = None
     ) -> list[list[Response]]:
         """Sample ``n`` responses to each prompt."""
 
 
-def ask(backend, prompts, *, n, seed=None):
+def ask(backend, prompts, *, n, seeds=None):
     """Call a backend and check what comes back.
 
     Parameters
@@ -77,8 +105,8 @@ def ask(backend, prompts, *, n, seed=None):
         The prompts of this request.
     n : int
         Number of samples of each prompt.
-    seed : int or None, default=None
-        Passed on where the backend takes a seed.
+    seeds : sequence of int or None, default=None
+        One a prompt; passed on where the backend takes seeds.
 
     Returns
     -------
@@ -87,7 +115,7 @@ def ask(backend, prompts, *, n, seed=None):
 
     Raises
     ------
-    BackendError
+    ProtocolError
         If the backend returns another number of entries or responses than
         asked for, or something that is not a response.
 
@@ -95,42 +123,43 @@ def ask(backend, prompts, *, n, seed=None):
     --------
     >>> from dars_sklearn.generate import ask
     >>> ask(lambda prompts, *, n: [["Paris"] * n for _ in prompts], ["?"], n=2)[0][1]
-    Response(text='Paris', input_tokens=None, output_tokens=None, cost=nan, latency=nan, finish_reason=None)
+    Response(text='Paris', input_tokens=None, output_tokens=None, cost=nan, spent=nan, latency=nan, finish_reason=None)
     """  # noqa: E501 (a doctest's output cannot be wrapped)
-    seeded = {"seed": seed} if takes_seed(backend) else {}
+    seeded = {"seeds": seeds} if takes_seeds(backend) else {}
     entries = backend(list(prompts), n=n, **seeded)
     if isinstance(entries, str) or not isinstance(entries, Sequence):
-        raise BackendError(
+        raise ProtocolError(
             f"the backend returned {type(entries).__name__!r}; it must return a list "
             "with one entry (a list of n responses) for each prompt"
         )
     if len(entries) != len(prompts):
-        raise BackendError(
+        raise ProtocolError(
             f"the backend returned {len(entries)} entries for {len(prompts)} prompts; "
             "it must return one list of responses for each prompt"
         )
-    return [_check_entry(entry, n) for entry in entries]
+    return [check_entry(entry, n) for entry in entries]
 
 
-def takes_seed(backend):
-    """Whether a backend can be given ``seed=``."""
+def takes_seeds(backend):
+    """Whether a backend can be given ``seeds=``."""
     try:
         parameters = inspect.signature(backend).parameters.values()
     except (TypeError, ValueError):  # builtins without a signature
         return False
-    return any(p.name == "seed" or p.kind is p.VAR_KEYWORD for p in parameters)
+    return any(p.name == "seeds" or p.kind is p.VAR_KEYWORD for p in parameters)
 
 
-def _check_entry(entry, n):
+def check_entry(entry, n):
+    """Check what a backend gave for one prompt; return responses, or the exception."""
     if isinstance(entry, Exception):
         return entry
     if isinstance(entry, str) or not isinstance(entry, Sequence):
-        raise BackendError(
+        raise ProtocolError(
             f"the backend returned {type(entry).__name__!r} for a prompt; "
             f"it must return a list of {n} responses"
         )
     if len(entry) != n:
-        raise BackendError(
+        raise ProtocolError(
             f"the backend returned {len(entry)} responses for a prompt where {n} "
             "were asked for; a backend must honour n"
         )
@@ -141,7 +170,7 @@ def _check_response(response):
     if isinstance(response, str):
         return Response(response)
     if not isinstance(response, Response) or not isinstance(response.text, str):
-        raise BackendError(
+        raise ProtocolError(
             f"the backend returned a response of type {type(response).__name__!r}: "
             f"{response!r:.100}; it must be a Response with a text, or a str"
         )

@@ -1,0 +1,513 @@
+"""The SQLite store: every response that was paid for, kept as soon as it arrives."""
+
+import hashlib
+import json
+import os
+import sqlite3
+import time
+from collections import Counter
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from dars_sklearn._store_file import (
+    APPLICATION,
+    CLAIM_SECONDS,
+    SCHEMA,
+    VERSION,
+    StoreError,
+    check_schema,
+    create_file,
+    errors_told,
+    open_readonly,
+    process_runs,
+)
+from dars_sklearn.outcomes import Outcomes
+
+__all__ = ["Store", "StoreError", "read_responses", "read_store"]
+
+
+def digest(*parts):
+    """Digest texts, so that no two lists of texts have the same digest.
+
+    Parameters
+    ----------
+    *parts : str
+        Texts.
+
+    Returns
+    -------
+    bytes
+        16 bytes.
+    """
+    hasher = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        encoded = part.encode("utf-8", "surrogatepass")
+        hasher.update(len(encoded).to_bytes(8, "big") + encoded)
+    return hasher.digest()
+
+
+class Store:
+    """A store that is open for writing.
+
+    Parameters
+    ----------
+    path : str, path-like or None
+        The file, made where there is none, readable by its owner only; None
+        keeps all in memory.
+
+    Raises
+    ------
+    StoreError
+        If the file cannot be written, or is no store of this version.
+    """
+
+    def __init__(self, path):
+        self.path = None if path is None else Path(path)
+        self.owner = f"{os.uname().nodename}:{os.getpid()}:{time.time_ns()}"
+        if self.path is not None:
+            create_file(self.path)
+        with errors_told(self.path):
+            self._db = sqlite3.connect(self.path or ":memory:", timeout=60.0, isolation_level=None)
+        try:
+            self._set_up()
+        except BaseException:
+            self._db.close()
+            raise
+
+    def _set_up(self):
+        with errors_told(self.path):
+            new = check_schema(self._db, self.path, new_allowed=True)
+            self._db.execute("pragma journal_mode = wal")
+            # What a user has paid for survives a power cut, too.
+            self._db.execute("pragma synchronous = full")
+            if new:
+                with self.transaction():
+                    if check_schema(self._db, self.path, new_allowed=True):
+                        for statement in SCHEMA.split(";"):
+                            self._db.execute(statement)
+                        self._db.execute(f"pragma application_id = {APPLICATION}")
+                        self._db.execute(f"pragma user_version = {VERSION}")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.close()
+
+    def close(self):
+        """Let go of claims, and close the file."""
+        with closing(self._db), errors_told(self.path), self.transaction():
+            self._db.execute("delete from claims where owner = ?", (self.owner,))
+            self._db.execute("delete from owners where owner = ?", (self.owner,))
+
+    @contextmanager
+    def transaction(self):
+        """Do all within or nothing; it is on the disk when the block ends."""
+        with errors_told(self.path):
+            self._db.execute("begin immediate")
+            try:
+                yield
+            except BaseException:
+                self._db.execute("rollback")
+                raise
+            try:
+                self._db.execute("commit")
+            except sqlite3.Error:
+                if self._db.in_transaction:
+                    self._db.execute("rollback")
+                raise
+
+    # ---- requests ------------------------------------------------------------
+
+    def register_backend(self, model, settings):
+        """Return the id of a model under its settings."""
+        text = json.dumps(settings, sort_keys=True, default=repr)
+        self._db.execute(
+            "insert or ignore into backends (model, settings) values (?, ?)", (model, text)
+        )
+        query = "select id from backends where model = ? and settings = ?"
+        return self._db.execute(query, (model, text)).fetchone()[0], text
+
+    def register_requests(self, backend, keys, prompts):
+        """Return the ids of requests to a backend, given their keys and prompts."""
+        self._db.executemany(
+            "insert or ignore into requests (key, backend, prompt) values (?, ?, ?)",
+            ((key, backend, prompt) for key, prompt in zip(keys, prompts, strict=True)),
+        )
+        known = dict(self._db.execute("select key, id from requests where backend = ?", (backend,)))
+        return [known[key] for key in keys]
+
+    def samples_held(self, backend, n_samples):
+        """Return which of the first samples of each request to a backend are held."""
+        among = "request in (select id from requests where backend = ?) and sample < ?"
+        query = f"select request, count(*) from samples where {among} group by request"
+        held = {}
+        for request, n in self._db.execute(query, (backend, n_samples)):
+            held[request] = range(n_samples) if n == n_samples else self._held(request)
+        return held
+
+    def _held(self, request):
+        query = "select sample from samples where request = ?"
+        return {row[0] for row in self._db.execute(query, (request,))}
+
+    def lacks(self, request, first, n):
+        """Tell whether a request still lacks some of n samples."""
+        query = "select count(*) from samples where request = ? and sample >= ? and sample < ?"
+        return self._db.execute(query, (request, first, first + n)).fetchone()[0] < n
+
+    def spent_on(self, requests):
+        """Return what the samples held of these requests were paid."""
+        query = "select total(spent) from samples where request = ?"
+        return sum(self._db.execute(query, (request,)).fetchone()[0] for request in requests)
+
+    def mean_tokens(self, model):
+        """Return the mean input and output tokens of a model's samples, None where unknown."""
+        query = (
+            "select avg(input_tokens), avg(output_tokens) from samples where request in (select "
+            "requests.id from requests join backends on backends.id = backend where model = ?)"
+        )
+        return self._db.execute(query, (model,)).fetchone()
+
+    def put_responses(self, request, first, responses):
+        """Keep the responses of a request, the first of them sample number ``first``."""
+        self._db.executemany(
+            "insert or ignore into samples values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                (
+                    request, first + place, r.text, r.input_tokens, r.output_tokens, r.cost,
+                    r.spent, r.latency, r.finish_reason,
+                )
+                for place, r in enumerate(responses)
+            ),
+        )  # fmt: skip
+
+    def put_error(self, request, error):
+        """Keep why a request failed; None where it did not."""
+        self._db.execute(
+            "update requests set error = ? where id = ? and error is not ?", (error, request, error)
+        )
+
+    # ---- claims --------------------------------------------------------------
+
+    def claim(self, request):
+        """Claim a request; False where somebody else holds it."""
+        taken = self._db.execute(
+            "insert or ignore into claims values (?, ?)", (request, self.owner)
+        ).rowcount
+        if taken:
+            return True
+        query = "select owner from claims where request = ?"
+        owner = self._db.execute(query, (request,)).fetchone()[0]
+        if owner != self.owner:
+            if self._is_alive(owner):
+                return False
+            self._db.execute("delete from claims where owner = ?", (owner,))
+            self._db.execute("insert into claims values (?, ?)", (request, self.owner))
+        return True
+
+    def release(self, request):
+        """Give a claim back."""
+        self._db.execute("delete from claims where request = ?", (request,))
+
+    def stay_alive(self):
+        """Tell the others that this process is alive, and holds its claims."""
+        alive_until = time.time() + CLAIM_SECONDS
+        self._db.execute("insert or replace into owners values (?, ?)", (self.owner, alive_until))
+
+    def _is_alive(self, owner):
+        host, pid, _ = owner.rsplit(":", 2)
+        if host == os.uname().nodename and not process_runs(int(pid)):
+            return False  # killed: there is no need to wait until its claims expire
+        query = "select alive_until from owners where owner = ?"
+        row = self._db.execute(query, (owner,)).fetchone()
+        return row is not None and row[0] > time.time()
+
+    # ---- collections ---------------------------------------------------------
+
+    def put_collection(self, models, n_samples, queries, cells):
+        """Keep what is collected together.
+
+        Parameters
+        ----------
+        models : list of str
+            Names of the models.
+        n_samples : int
+            Samples of each.
+        queries : list of (str, str or None, bytes)
+            Label, reference and grading of each row.
+        cells : list of (int, int, int, int)
+            Number of the model, row, paraphrase, and request id.
+
+        Returns
+        -------
+        int
+            Its id; the same for the same collection.
+        """
+        key = digest(*models, *(query for query, _, _ in queries), *map(str, cells))
+        with self.transaction():
+            row = self._db.execute("select id from collections where key = ?", (key,)).fetchone()
+            if row:
+                (collection,) = row
+                self._db.execute(
+                    "update collections set n_samples = ?, updated = ? where id = ?",
+                    (n_samples, time.time(), collection),
+                )
+            else:
+                collection = self._db.execute(
+                    "insert into collections (key, n_samples, models, updated) values (?, ?, ?, ?)",
+                    (key, n_samples, json.dumps(models), time.time()),
+                ).lastrowid
+                self._db.executemany(
+                    "insert into cells values (?, ?, ?, ?, ?)",
+                    ((collection, *cell) for cell in cells),
+                )
+            self._db.executemany(
+                "insert or replace into queries values (?, ?, ?, ?, ?)",
+                ((collection, row, *query) for row, query in enumerate(queries)),
+            )
+        return collection
+
+    def ungraded(self, collection, again):
+        """Yield (request, sample, row, grading, response) of what has no grade.
+
+        Parameters
+        ----------
+        collection : int
+            Id of the collection.
+        again : bool
+            Whether to yield what has a grade, too.
+        """
+        query = (
+            f"select distinct {_SAMPLE}, cells.row, queries.grading, samples.response {_FROM} "
+            + ("" if again else "and grades.score is null")
+        )
+        yield from self._db.execute(query, (collection,)).fetchall()
+
+    def put_grades(self, grades):
+        """Keep (request, sample, grading, score, error)."""
+        with self.transaction():
+            self._db.executemany("insert or replace into grades values (?, ?, ?, ?, ?)", grades)
+
+    def summary(self, collection):
+        """Count what a user should know of a collection.
+
+        Parameters
+        ----------
+        collection : int
+            Id of the collection.
+
+        Returns
+        -------
+        dict of str to dict
+            For each model: samples ``wanted`` and ``held``; of these ``cut``,
+            ``refused``, ``empty``; the ``errors`` of requests, in samples; and
+            ``alike``, whether all samples of each of several prompts are the
+            same.
+        """
+        query = f"""
+            with numbered as (
+                select distinct model, request from cells where collection = :collection
+            ), counted as (
+                select numbered.model, numbered.request, requests.error,
+                    count(sample) as held,
+                    sum(finish_reason = 'length') as cut,
+                    sum(finish_reason in ('refusal', 'content_filter')) as refused,
+                    sum(trim(response, {_BLANK}) = '') as empty,
+                    count(distinct response) as different
+                from numbered
+                join requests on requests.id = numbered.request
+                join collections on collections.id = :collection
+                left join samples on samples.request = numbered.request
+                    and samples.sample < collections.n_samples
+                group by numbered.model, numbered.request
+            )
+            select model, error, count(*), sum(held), sum(cut), sum(refused), sum(empty),
+                sum(held > 1), sum(held > 1 and different = 1)
+            from counted group by model, error
+        """
+        names, n_samples = self._db.execute(
+            "select models, n_samples from collections where id = ?", (collection,)
+        ).fetchone()
+        names = json.loads(names)
+        summary = {name: dict.fromkeys(_COUNTS, 0) | {"errors": Counter()} for name in names}
+        for model, error, n, *counts in self._db.execute(query, {"collection": collection}):
+            of_model = summary[names[model]]
+            of_model["wanted"] += n * n_samples
+            for name, count in zip(_COUNTS[1:], counts, strict=True):
+                of_model[name] += count or 0
+            missing = n * n_samples - (counts[0] or 0)
+            if error and missing:
+                of_model["errors"][error] += missing
+        for counts in summary.values():
+            counts["alike"] = counts["repeated"] > 1 and counts["same"] == counts["repeated"]
+        return summary
+
+    def outcomes(self, collection):
+        """Return the graded outcomes of a collection."""
+        return _outcomes(self._db, collection)
+
+    def responses(self, collection):
+        """Return a DataFrame of every sample of a collection, or why there is none."""
+        return _responses(self._db, collection)
+
+
+_COUNTS = ("wanted", "held", "cut", "refused", "empty", "repeated", "same")
+_BLANK = "char(9, 10, 11, 12, 13, 32)"
+_SAMPLE = "samples.request, samples.sample"
+_FROM = """
+    from cells
+    join collections on collections.id = cells.collection
+    join queries on queries.collection = cells.collection and queries.row = cells.row
+    join samples on samples.request = cells.request and samples.sample < collections.n_samples
+    left join grades on grades.request = samples.request and grades.sample = samples.sample
+        and grades.grading = queries.grading
+    where cells.collection = ?
+"""
+
+
+def read_store(path, *, collection=None):
+    """Read outcomes from a store; no backend and no grader is needed.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The store.
+    collection : int or None, default=None
+        Which of several collections, numbered from 1 in the order in which
+        they were first made; None takes the one collected last.
+
+    Returns
+    -------
+    Outcomes
+        The outcomes, as ``OutcomeCollector.collect`` returned them; of one that
+        was killed before grading, what had been graded.
+
+    Raises
+    ------
+    StoreError
+        If the file is no store, or holds no such collection.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from dars_sklearn import OutcomeCollector
+    >>> from dars_sklearn.grade import ExactMatch
+    >>> from dars_sklearn.store import read_store
+    >>> def parrot(prompts, *, n):
+    ...     return [[prompt] * n for prompt in prompts]
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> path = f"{folder.name}/outcomes.sqlite"
+    >>> collector = OutcomeCollector({"parrot": parrot}, ExactMatch(), 2, store=path)
+    >>> _ = collector.collect(["Polly"], references=["Polly"])
+    >>> read_store(path)
+    <Outcomes: 1 query x 1 model, 2 outcomes, 2 a pair>
+    """
+    with open_readonly(path) as db:
+        return _outcomes(db, _find_collection(db, path, collection))
+
+
+def read_responses(path, *, collection=None):
+    """Read every sample from a store, with its text.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The store.
+    collection : int or None, default=None
+        Which of several collections, as in :func:`read_store`.
+
+    Returns
+    -------
+    DataFrame
+        A row a sample: row, query, model, paraphrase, sample, prompt, response,
+        score, cost, spent, input_tokens, output_tokens, latency, finish_reason,
+        error.
+
+    Raises
+    ------
+    StoreError
+        If the file is no store, or holds no such collection.
+    """
+    with open_readonly(path) as db:
+        return _responses(db, _find_collection(db, path, collection))
+
+
+def _find_collection(db, path, number):
+    ids = [row[0] for row in db.execute("select id from collections order by updated, id")]
+    if number in ids:
+        return number
+    if number is None and ids:
+        return ids[-1]
+    held = f"collections {sorted(ids)}" if ids else "no collection"
+    raise StoreError(f"the store {str(path)!r} holds {held}, none numbered {number}")
+
+
+def _outcomes(db, collection):
+    names, n_samples = db.execute(
+        "select models, n_samples from collections where id = ?", (collection,)
+    ).fetchone()
+    queries = "select query from queries where collection = ? order by row"
+    labels = np.array([row[0] for row in db.execute(queries, (collection,))], dtype=object)
+    query = (
+        "select cells.row, cells.model, cells.paraphrase, samples.sample, grades.score, cost, "
+        f"input_tokens, output_tokens, latency {_FROM} and grades.score is not null"
+    )
+    rows = db.execute(query, (collection,))
+    # In blocks, since a Python tuple a sample would be most of the memory.
+    blocks = [np.empty((0, 9))]
+    while block := rows.fetchmany(100_000):
+        blocks.append(np.array(block, dtype=np.float64))
+    table = np.concatenate(blocks)
+    codes = table[:, :4].astype(np.int32).T
+    models = np.array(json.loads(names), dtype=object)
+    keys = {
+        "query": (codes[0], labels),
+        "model": (codes[1], models),
+        "paraphrase": (codes[2], np.arange(codes[2].max(initial=0) + 1)),
+        "sample": (codes[3], np.arange(n_samples)),
+    }
+    floats = dict(
+        zip(("score", "cost", "input_tokens", "output_tokens", "latency"), table[:, 4:].T,
+            strict=True)
+    )  # fmt: skip
+    known = {name: values for name, values in floats.items() if not np.isnan(values).all()}
+    return Outcomes.from_codes(
+        keys, floats["score"], known.get("cost"),
+        extras={name: known[name] for name in known if name not in ("score", "cost")},
+    )  # fmt: skip
+
+
+def _responses(db, collection):
+    n_samples = db.execute(
+        "select n_samples from collections where id = ?", (collection,)
+    ).fetchone()[0]
+    query = """
+        with recursive numbers(sample) as (
+            select 0 union all select sample + 1 from numbers where sample + 1 < ?
+        )
+        select cells.row, queries.query, backends.model, cells.paraphrase, numbers.sample,
+            requests.prompt, samples.response, grades.score, cost, spent, input_tokens,
+            output_tokens, latency, finish_reason,
+            iif(samples.response is null, ifnull(requests.error, 'not asked'), grades.error)
+        from cells
+        join queries on queries.collection = cells.collection and queries.row = cells.row
+        join requests on requests.id = cells.request
+        join backends on backends.id = requests.backend
+        cross join numbers
+        left join samples on samples.request = cells.request and samples.sample = numbers.sample
+        left join grades on grades.request = cells.request and grades.sample = numbers.sample
+            and grades.grading = queries.grading
+        where cells.collection = ?
+        order by cells.model, cells.row, cells.paraphrase, numbers.sample
+    """
+    columns = [
+        "row", "query", "model", "paraphrase", "sample", "prompt", "response", "score", "cost",
+        "spent", "input_tokens", "output_tokens", "latency", "finish_reason", "error",
+    ]  # fmt: skip
+    rows = db.execute(query, (n_samples, collection)).fetchall()
+    table = pd.DataFrame(rows, columns=columns)
+    numeric = ["score", "cost", "spent", "latency"]
+    return table.astype(dict.fromkeys(numeric, float))
