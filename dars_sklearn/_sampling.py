@@ -4,15 +4,15 @@ import math
 import queue
 import time
 from collections import Counter, deque
-from concurrent.futures import CancelledError, ThreadPoolExecutor, wait
+from concurrent.futures import CancelledError
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
 
+from dars_sklearn._lanes import open_lanes
 from dars_sklearn._store_file import CLAIM_SECONDS, StoreError
-from dars_sklearn.generate import BackendError, ask
-from dars_sklearn.generate._loop import start
-from dars_sklearn.generate._protocol import ProtocolError, check_entry
+from dars_sklearn.generate import BackendError
+from dars_sklearn.generate._protocol import ProtocolError
 from dars_sklearn.store import digest
 
 # A rate of failures means little before so many requests have been answered.
@@ -142,7 +142,8 @@ class Sampler:
         self.n_unaffordable = 0
         self.spent = 0.0
         self._broken = False
-        self._reserved = {}
+        self._reserved = {}  # requests in flight, and what each may cost
+        self._arrived = []  # what has arrived and may not be in the store yet
         self._seen_alive = -math.inf
 
     def run(self, plan):
@@ -168,7 +169,7 @@ class Sampler:
         self.elsewhere = []
         self._check_backends()
         done = queue.SimpleQueue()
-        lanes = _open_lanes({n: self.models[n] for n in self.pending if self.pending[n]}, done)
+        lanes = open_lanes({n: self.models[n] for n in self.pending if self.pending[n]}, done)
         try:
             self._loop(lanes, done)
         except BaseException as error:
@@ -190,14 +191,14 @@ class Sampler:
 
     def _loop(self, lanes, done):
         while True:
-            arrived = _drain(done, timeout=_POLL if self._reserved else 0.0)
+            self._arrived += _drain(done, timeout=_POLL if self._reserved else 0.0)
             with self.store.transaction():
                 self._stay_alive()
-                first = [self._keep(request, entry) for request, entry in arrived]
+                for request, entry in self._arrived:
+                    self._keep(request, entry)
                 started = [(lane, self._claim(name, lane)) for name, lane in lanes.items()]
-            for request, response in filter(None, first[:1]):
-                self.on_first(request, response)
-                self.on_first = lambda request, response: None
+            self._inspect_first()
+            self._arrived.clear()
             self._judge()
             for lane, requests in started:
                 lane.submit(requests)
@@ -208,6 +209,12 @@ class Sampler:
                     if self._cannot_afford_next():
                         return
                     self._look_elsewhere()
+
+    def _inspect_first(self):
+        answered = (pair for pair in self._arrived if not isinstance(pair[1], BaseException))
+        if self.on_first is not None and (first := next(answered, None)):
+            self.on_first(first[0], first[1][0])
+            self.on_first = None
 
     def _stay_alive(self):
         if time.monotonic() - self._seen_alive > CLAIM_SECONDS / 4:
@@ -259,13 +266,14 @@ class Sampler:
     # ---- keeping ---------------------------------------------------------------
 
     def _keep(self, request, entry):
-        """Keep what arrived; return the first response of the request."""
-        bound = self._reserved.pop(request)
+        """Keep the responses of a request, or why there are none."""
+        bound = self._reserved.pop(request, 0.0)
         error = entry if isinstance(entry, BaseException) else None
         responses = list(getattr(error, "responses", ())) if error else entry
         self.store.put_responses(request.id, request.first, responses)
         self.store.put_error(request.id, None if error is None else reason_of(error))
-        self.store.release(request.id)
+        if not any(other.id == request.id for other in self._reserved):
+            self.store.release(request.id)
         self.n_finished += 1
         self._broken |= isinstance(error, ProtocolError) and self.n_finished == 1
         if error is not None:
@@ -276,7 +284,6 @@ class Sampler:
         self.progress.update(request.n)
         self.progress.set_postfix(cost=f"{self.spent:.4g}", failed=self.failures.total(),
                                   refresh=False)  # fmt: skip
-        return (request, responses[0]) if responses else None
 
     def _judge(self, last=False):
         failed, finished = self.failures.total(), self.n_finished
@@ -302,7 +309,7 @@ class Sampler:
             lane.cancel()
         if keep:
             with suppress(StoreError), self.store.transaction():
-                for request, entry in _drain(done, timeout=0.0):
+                for request, entry in self._arrived + _drain(done, timeout=0.0):
                     if not isinstance(entry, CancelledError):
                         self._keep(request, entry)
 
@@ -315,108 +322,6 @@ def _drain(done, timeout):
         while True:
             arrived += done.get_nowait()
     return arrived
-
-
-# ---- lanes: how a backend is called -----------------------------------------------
-
-
-def _open_lanes(models, done):
-    """One lane a model; plain callables share one thread, since they may not be thread-safe."""
-    shared = ThreadPoolExecutor(1, thread_name_prefix="dars_sklearn")
-    lanes = {}
-    for name, backend in models.items():
-        if hasattr(backend, "sample"):
-            lanes[name] = _AsyncLane(backend, done)
-        elif hasattr(backend, "concurrency"):
-            pool = ThreadPoolExecutor(backend.concurrency, thread_name_prefix="dars_sklearn")
-            lanes[name] = _ThreadLane(backend, done, pool, backend.concurrency)
-        else:
-            lanes[name] = _ThreadLane(backend, done, shared, 1)
-    return lanes
-
-
-class _AsyncLane:
-    """A backend whose ``sample`` is awaited, a prompt at a time."""
-
-    def __init__(self, backend, done):
-        self.backend, self.done = backend, done
-        self.futures = set()
-        # As many again wait at the backend's door, so that it never idles
-        # while this thread is writing.
-        self.room = 2 * getattr(backend, "concurrency", 1)
-
-    def has_room(self, taken, request):
-        return len(self.futures) + len(taken) < self.room
-
-    def submit(self, requests):
-        for request in requests:
-            future = start(self.backend.sample(request.prompt, n=request.n, seed=request.seed))
-            self.futures.add(future)
-            future.add_done_callback(lambda f, r=request: self._finish(r, f))
-
-    def _finish(self, request, future):
-        self.futures.discard(future)
-        self.done.put([(request, _entry_of(future, request.n))])
-
-    def cancel(self):
-        futures = list(self.futures)
-        for future in futures:
-            future.cancel()
-        wait(futures, timeout=2.0)
-
-    def close(self):
-        pass
-
-
-class _ThreadLane:
-    """A plain callable, called in a thread with a batch of prompts."""
-
-    def __init__(self, backend, done, pool, concurrency):
-        self.backend, self.done, self.pool = backend, done, pool
-        self.batch = getattr(backend, "batch_size", 1)
-        self.room = concurrency
-        self.n_calls = 0
-
-    def has_room(self, taken, request):
-        free = self.room - self.n_calls
-        # One call asks for one number of samples.
-        return len(taken) < free * self.batch and (not taken or taken[0].n == request.n)
-
-    def submit(self, requests):
-        for place in range(0, len(requests), self.batch):
-            batch = requests[place : place + self.batch]
-            self.n_calls += 1
-            future = self.pool.submit(self._call, batch)
-            future.add_done_callback(lambda f, b=batch: self._finish(b, f))
-
-    def _call(self, batch):
-        return ask(
-            self.backend,
-            [request.prompt for request in batch],
-            n=batch[0].n,
-            seeds=[request.seed for request in batch],
-        )
-
-    def _finish(self, batch, future):
-        self.n_calls -= 1
-        try:
-            entries = future.result()
-        except (Exception, CancelledError) as error:
-            entries = [error] * len(batch)
-        self.done.put(list(zip(batch, entries, strict=True)))
-
-    def cancel(self):
-        self.pool.shutdown(wait=False, cancel_futures=True)
-
-    def close(self):
-        self.pool.shutdown(wait=False)
-
-
-def _entry_of(future, n):
-    try:
-        return check_entry(future.result(), n)
-    except (Exception, CancelledError) as error:
-        return error
 
 
 def reason_of(error):

@@ -139,6 +139,7 @@ def errors_told(path):
         meaning = {
             "SQLITE_FULL": "its disk is full; free some space, and collect again to go on",
             "SQLITE_READONLY": "it is read-only; read_store can still read it",
+            "SQLITE_CANTOPEN": "it or its folder is missing or read-only; read_store may read it",
             "SQLITE_NOTADB": "it is no SQLite file",
             "SQLITE_CORRUPT": "it is damaged or truncated; sqlite3's .recover may save the rest",
             "SQLITE_BUSY": "another process has kept it locked for a minute",

@@ -313,7 +313,7 @@ def check_scores(scores, score_range, named="score"):
             f"{named!r} is NaN in {shown(missing, 'row')}; drop the rows without a score"
         )
     low, high = check_range(score_range) or (-np.finfo(float).max, np.finfo(float).max)
-    if len(scores) and low <= scores.min() and scores.max() <= high:
+    if len(scores) == 0 or low <= scores.min() and scores.max() <= high:
         return scores
     bad = np.flatnonzero((scores < low) | (scores > high))
     if score_range is None:

@@ -368,8 +368,8 @@ _FROM = """
 """
 
 
-def read_store(path, *, collection=None):
-    """Read outcomes from a store; no backend and no grader is needed.
+def read_store(path, *, collection=None, grader=None):
+    """Read outcomes from a store; no backend is needed.
 
     Parameters
     ----------
@@ -378,12 +378,15 @@ def read_store(path, *, collection=None):
     collection : int or None, default=None
         Which of several collections, numbered from 1 in the order in which
         they were first made; None takes the one collected last.
+    grader : callable or None, default=None
+        What grades the responses, nothing of which is kept; None takes the
+        grades that the collection has. Grades are made when all responses are
+        there, so a collection that was killed has none yet.
 
     Returns
     -------
     Outcomes
-        The outcomes, as ``OutcomeCollector.collect`` returned them; of one that
-        was killed before grading, what had been graded.
+        The outcomes, as ``OutcomeCollector.collect`` returned them.
 
     Raises
     ------
@@ -406,7 +409,7 @@ def read_store(path, *, collection=None):
     <Outcomes: 1 query x 1 model, 2 outcomes, 2 a pair>
     """
     with open_readonly(path) as db:
-        return _outcomes(db, _find_collection(db, path, collection))
+        return _outcomes(db, _find_collection(db, path, collection), grader)
 
 
 def read_responses(path, *, collection=None):
@@ -445,26 +448,33 @@ def _find_collection(db, path, number):
     raise StoreError(f"the store {str(path)!r} holds {held}, none numbered {number}")
 
 
-def _outcomes(db, collection):
+def _outcomes(db, collection, grader=None):
     names, n_samples = db.execute(
         "select models, n_samples from collections where id = ?", (collection,)
     ).fetchone()
-    queries = "select query from queries where collection = ? order by row"
-    labels = np.array([row[0] for row in db.execute(queries, (collection,))], dtype=object)
+    queries = "select query, reference from queries where collection = ? order by row"
+    labels, references = zip(*db.execute(queries, (collection,)), strict=True)
+    references = [None if reference is None else json.loads(reference) for reference in references]
+    score = "grades.score" if grader is None else "samples.response"
     query = (
-        "select cells.row, cells.model, cells.paraphrase, samples.sample, grades.score, cost, "
-        f"input_tokens, output_tokens, latency {_FROM} and grades.score is not null"
+        f"select cells.row, cells.model, cells.paraphrase, samples.sample, {score}, cost, "
+        f"input_tokens, output_tokens, latency {_FROM} and {score} is not null"
     )
     rows = db.execute(query, (collection,))
     # In blocks, since a Python tuple a sample would be most of the memory.
     blocks = [np.empty((0, 9))]
     while block := rows.fetchmany(100_000):
+        if grader is not None:
+            block = [
+                (*keys, grader(text, references[keys[0]]), *rest)
+                for *keys, text, rest in ((*row[:5], row[5:]) for row in block)
+            ]
         blocks.append(np.array(block, dtype=np.float64))
     table = np.concatenate(blocks)
     codes = table[:, :4].astype(np.int32).T
     models = np.array(json.loads(names), dtype=object)
     keys = {
-        "query": (codes[0], labels),
+        "query": (codes[0], np.array(labels, dtype=object)),
         "model": (codes[1], models),
         "paraphrase": (codes[2], np.arange(codes[2].max(initial=0) + 1)),
         "sample": (codes[3], np.arange(n_samples)),

@@ -1,0 +1,116 @@
+"""Servers on 127.0.0.1 that speak the OpenAI protocol, and misbehave as they are told."""
+
+import asyncio
+import json
+import threading
+from collections import Counter
+
+from aiohttp import web
+
+
+class FakeServer:
+    """A server in a thread; ``behave(n_th, body)`` says what the n-th request gets.
+
+    It returns None for a good answer, a dict of choices to replace, or an
+    ``aiohttp.web.Response``; it may be a coroutine function, and wait.
+    """
+
+    def __init__(self, behave=None, latency=0.0, usage="all"):
+        self.behave, self.latency, self.usage = behave, latency, usage
+        self.requests = []
+        self.headers = []
+        self.in_flight = self.most_in_flight = 0
+
+    def __enter__(self):
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        asyncio.run_coroutine_threadsafe(self._open(), self._loop).result()
+        return self
+
+    def __exit__(self, *exception):
+        asyncio.run_coroutine_threadsafe(self._runner.cleanup(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+
+    async def _open(self):
+        app = web.Application(client_max_size=2**26)
+        app.router.add_get("/v1/models", self._models)
+        app.router.add_post("/v1/chat/completions", self._answer)
+        app.router.add_post("/v1/completions", self._answer)
+        self._runner = web.AppRunner(app, shutdown_timeout=0.1)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        await site.start()
+        port = site._server.sockets[0].getsockname()[1]
+        self.base_url = f"http://127.0.0.1:{port}/v1"
+
+    async def _models(self, request):
+        return web.json_response({"data": []})
+
+    async def _answer(self, request):
+        body = await request.json()
+        self.requests.append(body)
+        self.headers.append(dict(request.headers))
+        self.in_flight += 1
+        self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        try:
+            await asyncio.sleep(self.latency)
+            told = self.behave(len(self.requests) - 1, body) if self.behave else None
+            if asyncio.iscoroutine(told):
+                told = await told
+            if isinstance(told, web.StreamResponse):
+                return told
+            return web.json_response(answer(body, self.usage) | (told or {}))
+        finally:
+            self.in_flight -= 1
+
+    @property
+    def prompts(self):
+        """How often each prompt was asked, in samples."""
+        counts = Counter()
+        for body in self.requests:
+            counts[prompt_of(body)] += body.get("n", 1)
+        return counts
+
+
+def prompt_of(body):
+    return body["messages"][-1]["content"] if "messages" in body else body["prompt"]
+
+
+def answer(body, usage="all"):
+    """A good answer: each choice repeats the prompt, and says which seed and place it has."""
+    n, seed = body.get("n", 1), body.get("seed", 0)
+    texts = [f"{prompt_of(body)} [{seed}/{place}]" for place in range(n)]
+    chat = "messages" in body
+    choices = []
+    for place, text in enumerate(texts):
+        choice = {"index": place, "finish_reason": "stop"}
+        tokens = text.split()
+        if chat:
+            choice["message"] = {"role": "assistant", "content": text}
+            if body.get("logprobs"):
+                choice["logprobs"] = {"content": [{"token": token} for token in tokens]}
+        else:
+            choice["text"] = text
+            if body.get("logprobs"):
+                choice["logprobs"] = {"tokens": tokens}
+        choices.append(choice)
+    counts = [len(text.split()) for text in texts]
+    completion = sum(counts) if usage == "all" else counts[0]
+    return {
+        "choices": choices,
+        "usage": {"prompt_tokens": 7, "completion_tokens": completion},
+    }
+
+
+def raw(text, status=200, **headers):
+    """A response with any body."""
+    body = text if isinstance(text, bytes) else text.encode()
+    names = {name.replace("_", "-"): value for name, value in headers.items()}
+    return web.Response(body=body, status=status, headers=names)
+
+
+def refusal(status, message, **headers):
+    """An error as the protocol has it."""
+    return raw(json.dumps({"error": {"message": message}}), status, **headers)
