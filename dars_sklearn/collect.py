@@ -34,7 +34,8 @@ class OutcomeCollector(TransformerMixin, BaseEstimator):
         The backend of each model; see :class:`~dars_sklearn.generate.Backend`.
     grader : callable
         ``grader(text, reference)`` gives a score in [0, 1]. A grader with an
-        attribute ``needs_reference = False`` is called without references, too.
+        attribute ``needs_reference = False`` is called without references, too; one
+        with ``grade_many(texts, references)`` is given many responses at once.
     n_samples : int, default=5
         Samples of each paraphrase and model.
     store : str, path-like or None, default=None
@@ -212,14 +213,18 @@ class OutcomeCollector(TransformerMixin, BaseEstimator):
             ]
             collection = store.put_collection(list(models), self.n_samples, kept, cells)
             first_row = {request: row for _, row, _, request in reversed(cells)}
+
+            def check_grader(request, response):
+                row = first_row[request.id]
+                score = self._grade_first(response.text, references[row])
+                store.put_grades([(request.id, request.first, gradings[row], score, None)])
+
             with self._progress(plan) as progress:
                 sampler = Sampler(
                     store, models,
                     max_cost=self.max_cost, max_failure_rate=self.max_failure_rate,
                     progress=progress,
-                    on_first=lambda request, response: self._check_grader(
-                        response.text, references[first_row[request.id]]
-                    ),
+                    on_first=check_grader,
                 )  # fmt: skip
                 sampler.run(plan)
             grading_errors = self._grade(store, collection, references)
@@ -329,11 +334,12 @@ class OutcomeCollector(TransformerMixin, BaseEstimator):
         references = list(references)
         if len(references) != n_queries:
             raise ValueError(f"there are {n_queries} queries but {len(references)} references")
+        check = getattr(self.grader, "check_reference", lambda answer: self.grader("", answer))
         for row, reference in enumerate(references):
             if reference is None or reference is pd.NA or reference != reference:
                 raise ValueError(f"the reference of row {row} is missing: {reference!r}")
             try:  # what a grader refuses, it should refuse before money is spent
-                self.grader("", reference)
+                check(reference)
             except Exception as error:
                 raise ValueError(
                     f"the grader refuses the reference of row {row}, {reference!r}: {error}"
@@ -355,7 +361,7 @@ class OutcomeCollector(TransformerMixin, BaseEstimator):
             total=plan.n_samples, initial=held, desc="collect", unit="sample", disable=disable
         )
 
-    def _check_grader(self, text, reference):
+    def _grade_first(self, text, reference):
         """Grade the first response as soon as it is there, not after an hour."""
         score, error = self._grade_one(text, reference)
         if error:
@@ -363,10 +369,12 @@ class OutcomeCollector(TransformerMixin, BaseEstimator):
                 f"the grader {self.grader!r} failed on the first response, {text!r:.100}: {error}; "
                 "the responses are kept where there is a store"
             )
+        return score
 
     def _grading(self, reference):
         """Digest what determines a grade, the response aside."""
-        name = repr(self.grader)
+        settings = getattr(self.grader, "settings", None)
+        name = repr(self.grader) if settings is None else json.dumps(settings, sort_keys=True)
         if " at 0x" in name:  # a function, say, which another process has elsewhere
             name = getattr(self.grader, "__qualname__", type(self.grader).__qualname__)
         return digest(name, _as_json(reference) or "")

@@ -1,17 +1,10 @@
-"""Graders: the text of a response and a reference, to a score in [0, 1].
-
-A grader is any callable ``(text, reference) -> float``; these are the usual
-ones. They only read what a response says, and run none of it. Where a query
-has several accepted answers, give its reference as a list of them.
-"""
+"""Short answers: exact, contained, numeric, or one of several options."""
 
 import math
 import re
 import string
 from dataclasses import dataclass
 from numbers import Real
-
-__all__ = ["Contains", "ExactMatch", "MultipleChoice", "Numeric", "normalize_answer"]
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _PUNCTUATION = str.maketrans(
@@ -23,6 +16,8 @@ _NUMBER = re.compile(
     re.IGNORECASE,
 )
 _MINUS = str.maketrans("−–", "--")
+# An answer longer than twice this is looked at by its beginning and its end.
+_LONGEST = 50_000
 
 
 def normalize_answer(text):
@@ -107,7 +102,7 @@ class ExactMatch:
         """
         if self.first_line:
             text = text.strip().partition("\n")[0]
-        answer = normalize_answer(text)
+        answer = normalize_answer(_ends(text))
         return float(any(answer == normalize_answer(gold) for gold in accepted(reference)))
 
 
@@ -148,7 +143,7 @@ class Contains:
         """
         if self.first_line:
             text = text.strip().partition("\n")[0]
-        answer = f" {normalize_answer(text)} "
+        answer = f" {normalize_answer(_ends(text))} "
         return float(any(f" {normalize_answer(gold)} " in answer for gold in accepted(reference)))
 
 
@@ -196,7 +191,7 @@ class Numeric:
             0 or 1.
         """
         gold = [_number(answer) for answer in accepted(reference)]
-        found = [_to_float(match[0]) for match in _NUMBER.finditer(text.translate(_MINUS))]
+        found = [_to_float(match[0]) for match in _NUMBER.finditer(_ends(text).translate(_MINUS))]
         if not found:
             return 0.0
         number = found[-1 if self.which == "last" else 0]
@@ -216,6 +211,8 @@ class MultipleChoice:
     Finds the last "answer is B" or "answer: (B)" of a response; failing that a
     letter in brackets or bold, then one that opens the response or a line, then
     one that ends it. The article "A" in running text is not taken for an option.
+    Where the reference has the texts of the options, and no letter is named, the
+    one option whose text stands in the response counts.
 
     Parameters
     ----------
@@ -242,21 +239,28 @@ class MultipleChoice:
         ----------
         text : str
             The response.
-        reference : str, number, or list of them
-            The accepted letters.
+        reference : str, list of str, or dict
+            The accepted letters; or ``{"answer": letters, "options": {letter:
+            text}}``.
 
         Returns
         -------
         float
             0 or 1.
         """
+        texts = {}
+        if isinstance(reference, dict):
+            if not {"answer", "options"} <= set(reference):
+                raise ValueError(f"the reference needs 'answer' and 'options', got {reference!r}")
+            texts, reference = reference["options"], reference["answer"]
         gold = {str(answer).strip(" ().").upper() for answer in accepted(reference)}
         unknown = gold - set(self.options.upper())
         if unknown:
             raise ValueError(
                 f"the reference {sorted(unknown)[0]!r} is not one of the options {self.options!r}"
             )
-        return float(self._choice(text) in gold)
+        text = _ends(text)
+        return float((self._choice(text) or _option_named(text, texts)) in gold)
 
     def _choice(self, text):
         letter = f"[{self.options.upper()}{self.options.lower()}]"
@@ -273,6 +277,30 @@ class MultipleChoice:
             if found:
                 return found[-1].upper()
         return None
+
+
+def _option_named(text, options):
+    """The letter of the one option whose text stands in a response."""
+    words = f" {normalize_answer(text)} "
+    named = {
+        str(letter).upper(): f" {normalize_answer(str(option))} "
+        for letter, option in options.items()
+    }
+    found = [letter for letter, option in named.items() if option.strip() and option in words]
+    # "New York" names York, too: what stands within another find does not count.
+    longest = [
+        letter
+        for letter in found
+        if not any(named[letter] in named[other] for other in found if other != letter)
+    ]
+    return longest[0] if len(longest) == 1 else None
+
+
+def _ends(text):
+    """The beginning and the end of a text that is too long to be an answer."""
+    if len(text) <= 2 * _LONGEST:
+        return text
+    return f"{text[:_LONGEST]}\n{text[-_LONGEST:]}"
 
 
 def accepted(reference):
