@@ -171,6 +171,13 @@ class Store:
         )
         return self._db.execute(query, (model,)).fetchone()
 
+    def texts(self, request):
+        """Return the texts of the samples held of a request, and why others failed, if any."""
+        query = "select response from samples where request = ? order by sample"
+        texts = [row[0] for row in self._db.execute(query, (request,))]
+        query = "select error from requests where id = ?"
+        return texts, self._db.execute(query, (request,)).fetchone()[0]
+
     def put_responses(self, request, first, responses):
         """Keep the responses of a request, the first of them sample number ``first``."""
         self._db.executemany(

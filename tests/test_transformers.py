@@ -29,6 +29,12 @@ def polite(prompts, *, n):
     return [[Response("please " * (i + 1) + p, cost=0.5) for i in range(n)] for p in prompts]
 
 
+def rewrite(prompts, *, n):
+    """Write two rewrites of the question that stands at the end of each prompt."""
+    questions = [prompt.rpartition("Question: ")[2] for prompt in prompts]
+    return [[f"1. {q}, please\n2. So: {q}"] * n for q in questions]
+
+
 def needless(text, reference=None):
     return float(len(text) % 2)
 
@@ -36,7 +42,7 @@ def needless(text, reference=None):
 needless.needs_reference = False
 
 TRANSFORMERS = [
-    ParaphraseExpander(polite, n_paraphrases=2),
+    ParaphraseExpander(rewrite, n_paraphrases=2),
     OutcomeCollector({"polite": polite}, needless, n_samples=2),
     QueryEncoder(TfidfVectorizer()),
 ]
@@ -79,7 +85,7 @@ def test_transformers_that_learn_say_when_they_have_not():
 def test_queries_become_outcomes_in_one_pipeline():
     pipeline = Pipeline(
         [
-            ("expand", ParaphraseExpander(polite, n_paraphrases=3)),
+            ("expand", ParaphraseExpander(rewrite, n_paraphrases=3)),
             ("collect", OutcomeCollector({"polite": polite}, Contains(), n_samples=2)),
         ]
     )
