@@ -1,5 +1,6 @@
 """Outcomes: the scored, priced responses that everything else is made from."""
 
+from copy import copy
 from html import escape
 
 import numpy as np
@@ -439,6 +440,72 @@ class Outcomes:
                 f"{shown(repeated, 'query')}; index by position instead"
             )
         return self[find_labels(self.queries, label_array(queries), "query")]
+
+    def with_prices(self, prices):
+        """Price the outcomes anew, by their numbers of tokens.
+
+        Parameters
+        ----------
+        prices : dict of str to (float, float)
+            For each model, the price of a million input tokens and that of a
+            million output tokens.
+
+        Returns
+        -------
+        Outcomes
+            The same outcomes at other costs, NaN where tokens are unknown.
+
+        Raises
+        ------
+        ValueError
+            If a model has no prices, a price is negative, or tokens were not
+            counted.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from dars_sklearn import Outcomes
+        >>> table = pd.DataFrame({"query": ["a"], "model": ["m"], "score": [1.0],
+        ...                       "input_tokens": [1000], "output_tokens": [500]})
+        >>> Outcomes.from_frame(table).with_prices({"m": (0.5, 2.0)}).cost
+        array([0.0015])
+        """
+        missing = [model for model in self.models.tolist() if model not in prices]
+        if missing:
+            raise ValueError(f"prices lacks {shown(missing, 'model')}")
+        if not {"input_tokens", "output_tokens"} <= set(self._extras):
+            raise ValueError("these outcomes have no input_tokens and output_tokens to price")
+        table = np.array([prices[model] for model in self.models.tolist()], dtype=np.float64)
+        input_price, output_price = table[self._model_of_outcome()].T / 1e6
+        cost = self._extras["input_tokens"] * input_price
+        cost += self._extras["output_tokens"] * output_price
+        return self._with_cost(cost)
+
+    def with_latency_cost(self):
+        """Take the latency of each outcome, in seconds, as its cost.
+
+        Returns
+        -------
+        Outcomes
+            The same outcomes at other costs.
+
+        Raises
+        ------
+        ValueError
+            If latencies are not known.
+        """
+        if "latency" not in self._extras:
+            raise ValueError("these outcomes have no latency")
+        return self._with_cost(self._extras["latency"])
+
+    def _model_of_outcome(self):
+        pair = np.repeat(np.arange(self.n_queries * self.n_models), np.diff(self.offsets))
+        return pair % self.n_models
+
+    def _with_cost(self, cost):
+        twin = copy(self)
+        twin.cost = check_costs(cost)
+        return twin
 
     def single_shot(self, random_state=None):
         """Draw one outcome for each pair: what routers are usually trained on.
