@@ -349,7 +349,8 @@ class Store:
             if error and missing:
                 of_model["errors"][error] += missing
         for counts in summary.values():
-            counts["alike"] = counts["repeated"] > 1 and counts["same"] == counts["repeated"]
+            enough = counts["repeated"] >= _ENOUGH_ALIKE
+            counts["alike"] = enough and counts["same"] == counts["repeated"]
         return summary
 
     def outcomes(self, collection):
@@ -361,6 +362,8 @@ class Store:
         return _responses(self._db, collection)
 
 
+# An easy prompt or two may well get the same answer each time.
+_ENOUGH_ALIKE = 5
 _COUNTS = ("wanted", "held", "cut", "refused", "empty", "repeated", "same")
 _BLANK = "char(9, 10, 11, 12, 13, 32)"
 _SAMPLE = "samples.request, samples.sample"

@@ -50,13 +50,14 @@ class FakeServer:
 
     async def _answer(self, request):
         body = await request.json()
+        number = len(self.requests)
         self.requests.append(body)
         self.headers.append(dict(request.headers))
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         try:
             await asyncio.sleep(self.latency)
-            told = self.behave(len(self.requests) - 1, body) if self.behave else None
+            told = self.behave(number, body) if self.behave else None
             if asyncio.iscoroutine(told):
                 told = await told
             if isinstance(told, web.StreamResponse):

