@@ -4,6 +4,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Mapping
+from importlib.metadata import version
 from numbers import Integral, Real
 from pathlib import Path
 from warnings import warn
@@ -20,9 +21,6 @@ from dars_sklearn.exceptions import CollectionWarning
 from dars_sklearn.store import Store, digest, read_responses
 
 __all__ = ["OutcomeCollector"]
-
-# Grades kept at once.
-_BLOCK = 500
 
 
 class OutcomeCollector(TransformerMixin, BaseEstimator):
@@ -373,20 +371,26 @@ class OutcomeCollector(TransformerMixin, BaseEstimator):
 
     def _grading(self, reference):
         """Digest what determines a grade, the response aside."""
-        settings = getattr(self.grader, "settings", None)
-        name = repr(self.grader) if settings is None else json.dumps(settings, sort_keys=True)
-        if " at 0x" in name:  # a function, say, which another process has elsewhere
-            name = getattr(self.grader, "__qualname__", type(self.grader).__qualname__)
+        name, _ = self._grader_name()
         return digest(name, _as_json(reference) or "")
+
+    def _grader_name(self):
+        """Name what grades, and tell whether it will always grade the same."""
+        settings = getattr(self.grader, "settings", None)
+        if settings is not None:
+            return json.dumps(settings, sort_keys=True, default=repr), True
+        name = repr(self.grader)
+        if " at 0x" in name:  # a function, say, which another process has elsewhere
+            return getattr(self.grader, "__qualname__", type(self.grader).__qualname__), False
+        ours = type(self.grader).__module__.startswith("dars_sklearn.grade")
+        return f"{name}, dars-sklearn {version('dars-sklearn')}", ours
 
     def _grade(self, store, collection, references):
         """Grade what has no grade yet; return errors by reason."""
         errors = Counter()
-        # Most graders are quick, and may have changed since they graded last.
-        again = not getattr(self.grader, "keeps_grades", False)
-        waiting = list(store.ungraded(collection, again))
-        for start in range(0, len(waiting), _BLOCK):
-            block = waiting[start : start + _BLOCK]
+        _, fixed = self._grader_name()
+        # What a user wrote may have changed since it graded last.
+        for block in store.ungraded(collection, again=not fixed):
             graded = self._grade_block([(text, references[row]) for *_, row, _, text in block])
             errors.update(error for _, error in graded if error)
             store.put_grades(

@@ -277,8 +277,8 @@ class Store:
             )
         return collection
 
-    def ungraded(self, collection, again):
-        """Yield (request, sample, row, grading, response) of what has no grade.
+    def ungraded(self, collection, again, block=1000):
+        """Yield lists of (request, sample, row, grading, response) of what has no grade.
 
         Parameters
         ----------
@@ -286,12 +286,19 @@ class Store:
             Id of the collection.
         again : bool
             Whether to yield what has a grade, too.
+        block : int, default=1000
+            Longest list: texts of a large collection would fill the memory.
         """
+        place = "cells.model, cells.row, cells.paraphrase, samples.sample"
         query = (
-            f"select distinct {_SAMPLE}, cells.row, queries.grading, samples.response {_FROM} "
-            + ("" if again else "and grades.score is null")
+            "select samples.request, samples.sample, cells.row, queries.grading, "
+            f"samples.response, {place} {_FROM} and ({place}) > (?, ?, ?, ?) "
+            f"{'' if again else 'and grades.score is null'} order by {place} limit ?"
         )
-        yield from self._db.execute(query, (collection,)).fetchall()
+        last = (-1, -1, -1, -1)
+        while rows := self._db.execute(query, (collection, *last, block)).fetchall():
+            last = rows[-1][5:]
+            yield [row[:5] for row in rows]
 
     def put_grades(self, grades):
         """Keep (request, sample, grading, score, error)."""
@@ -366,7 +373,6 @@ class Store:
 _ENOUGH_ALIKE = 5
 _COUNTS = ("wanted", "held", "cut", "refused", "empty", "repeated", "same")
 _BLANK = "char(9, 10, 11, 12, 13, 32)"
-_SAMPLE = "samples.request, samples.sample"
 _FROM = """
     from cells
     join collections on collections.id = cells.collection

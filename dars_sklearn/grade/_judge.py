@@ -53,8 +53,6 @@ class LLMJudge:
     template: str = _TEMPLATE
     n_samples: int = 3
     scale: tuple = (0, 10)
-    # Verdicts cost money: what is in the store is not asked again.
-    keeps_grades = True
 
     def __post_init__(self):
         if "response" not in self._fields():
