@@ -25,7 +25,7 @@ def summarise(score, cost, offsets, paraphrase=None):
 
     Returns
     -------
-    quality, cost, spread, weight_squared : ndarray of shape (n_pairs,)
+    tuple of four ndarray of shape (n_pairs,)
         Weighted mean score; weighted mean cost; standard deviation of the
         score (0 for a single outcome); sum of squared weights. NaN, and inf
         for the last, where a pair has nothing to take them from.

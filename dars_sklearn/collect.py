@@ -1,10 +1,7 @@
 """OutcomeCollector: ask every model every paraphrase several times, and grade."""
 
-import json
 import math
-from collections import Counter
 from collections.abc import Mapping
-from importlib.metadata import version
 from numbers import Integral, Real
 from pathlib import Path
 from warnings import warn
@@ -15,10 +12,17 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import check_random_state
 from tqdm.auto import tqdm
 
-from dars_sklearn._sampling import Sampler, most_common, plan_requests, reason_of
+from dars_sklearn._grading import (
+    as_json,
+    check_references,
+    grade_collection,
+    grade_first,
+    grading_key,
+)
+from dars_sklearn._sampling import Sampler, most_common, plan_requests
 from dars_sklearn._texts import check_texts
 from dars_sklearn.exceptions import CollectionWarning
-from dars_sklearn.store import Store, digest, read_responses
+from dars_sklearn.store import Store, read_responses
 
 __all__ = ["OutcomeCollector"]
 
@@ -195,9 +199,9 @@ class OutcomeCollector(TransformerMixin, BaseEstimator):
         """
         models = self._check_settings()
         texts = check_texts(queries)
-        references = self._check_references(references, len(texts))
+        references = check_references(self.grader, references, len(texts))
         rows, columns = np.nonzero(np.not_equal(texts, None))
-        gradings = [self._grading(reference) for reference in references]
+        gradings = [grading_key(self.grader, reference) for reference in references]
         with Store(self.store) as store:
             plan = self._plan(store, models, texts)
             cells = [
@@ -206,7 +210,7 @@ class OutcomeCollector(TransformerMixin, BaseEstimator):
                 for row, column in zip(rows, columns, strict=True)
             ]
             kept = [
-                (label, _as_json(reference), grading)
+                (label, as_json(reference), grading)
                 for label, reference, grading in zip(texts[:, 0], references, gradings, strict=True)
             ]
             collection = store.put_collection(list(models), self.n_samples, kept, cells)
@@ -214,7 +218,7 @@ class OutcomeCollector(TransformerMixin, BaseEstimator):
 
             def check_grader(request, response):
                 row = first_row[request.id]
-                score = self._grade_first(response.text, references[row])
+                score = grade_first(self.grader, response.text, references[row])
                 store.put_grades([(request.id, request.first, gradings[row], score, None)])
 
             with self._progress(plan) as progress:
@@ -225,7 +229,7 @@ class OutcomeCollector(TransformerMixin, BaseEstimator):
                     on_first=check_grader,
                 )  # fmt: skip
                 sampler.run(plan)
-            grading_errors = self._grade(store, collection, references)
+            grading_errors = grade_collection(store, collection, self.grader, references)
             self._warn(store.summary(collection), sampler, grading_errors)
             outcomes = store.outcomes(collection)
             # What is in a file can be read when it is asked for.
@@ -321,30 +325,7 @@ class OutcomeCollector(TransformerMixin, BaseEstimator):
                     "output_price= to its backend"
                 )
 
-    def _check_references(self, references, n_queries):
-        if references is None:
-            if getattr(self.grader, "needs_reference", True):
-                raise ValueError(
-                    f"{self.grader!r} needs references: pass them as collect(queries, "
-                    "references) or fit_transform(queries, references)"
-                )
-            return [None] * n_queries
-        references = list(references)
-        if len(references) != n_queries:
-            raise ValueError(f"there are {n_queries} queries but {len(references)} references")
-        check = getattr(self.grader, "check_reference", lambda answer: self.grader("", answer))
-        for row, reference in enumerate(references):
-            if reference is None or reference is pd.NA or reference != reference:
-                raise ValueError(f"the reference of row {row} is missing: {reference!r}")
-            try:  # what a grader refuses, it should refuse before money is spent
-                check(reference)
-            except Exception as error:
-                raise ValueError(
-                    f"the grader refuses the reference of row {row}, {reference!r}: {error}"
-                ) from error
-        return references
-
-    # ---- asking and grading --------------------------------------------------
+    # ---- asking, and what is said of it ----------------------------------------
 
     def _plan(self, store, models, texts):
         base_seed = int(check_random_state(self.random_state).randint(2**31 - 1))
@@ -358,60 +339,6 @@ class OutcomeCollector(TransformerMixin, BaseEstimator):
         return tqdm(
             total=plan.n_samples, initial=held, desc="collect", unit="sample", disable=disable
         )
-
-    def _grade_first(self, text, reference):
-        """Grade the first response as soon as it is there, not after an hour."""
-        score, error = self._grade_one(text, reference)
-        if error:
-            raise ValueError(
-                f"the grader {self.grader!r} failed on the first response, {text!r:.100}: {error}; "
-                "the responses are kept where there is a store"
-            )
-        return score
-
-    def _grading(self, reference):
-        """Digest what determines a grade, the response aside."""
-        name, _ = self._grader_name()
-        return digest(name, _as_json(reference) or "")
-
-    def _grader_name(self):
-        """Name what grades, and tell whether it will always grade the same."""
-        settings = getattr(self.grader, "settings", None)
-        if settings is not None:
-            return json.dumps(settings, sort_keys=True, default=repr), True
-        name = repr(self.grader)
-        if " at 0x" in name:  # a function, say, which another process has elsewhere
-            return getattr(self.grader, "__qualname__", type(self.grader).__qualname__), False
-        ours = type(self.grader).__module__.startswith("dars_sklearn.grade")
-        return f"{name}, dars-sklearn {version('dars-sklearn')}", ours
-
-    def _grade(self, store, collection, references):
-        """Grade what has no grade yet; return errors by reason."""
-        errors = Counter()
-        _, fixed = self._grader_name()
-        # What a user wrote may have changed since it graded last.
-        for block in store.ungraded(collection, again=not fixed):
-            graded = self._grade_block([(text, references[row]) for *_, row, _, text in block])
-            errors.update(error for _, error in graded if error)
-            store.put_grades(
-                (request, sample, grading, score, error)
-                for (request, sample, _, grading, _), (score, error) in zip(
-                    block, graded, strict=True
-                )
-            )
-        return errors
-
-    def _grade_block(self, pairs):
-        grade_many = getattr(self.grader, "grade_many", None)
-        if grade_many is None:
-            return [self._grade_one(text, reference) for text, reference in pairs]
-        return [_checked(score) for score in grade_many(*zip(*pairs, strict=True))]
-
-    def _grade_one(self, text, reference):
-        try:
-            return _checked(self.grader(text, reference))
-        except Exception as error:  # a grader's failure must not lose the rest
-            return None, reason_of(error)
 
     def _warn(self, summary, sampler, grading_errors):
         for name, counts in summary.items():
@@ -431,23 +358,6 @@ class OutcomeCollector(TransformerMixin, BaseEstimator):
                 CollectionWarning,
                 stacklevel=3,
             )
-
-
-def _checked(score):
-    """Return a score and no error, or none and what is wrong with it."""
-    if isinstance(score, Exception):
-        return None, reason_of(score)
-    try:
-        number = float(score)
-    except (TypeError, ValueError):
-        return None, f"score {score!r:.100} is no number"
-    if not 0 <= number <= 1:
-        return None, f"score {number!r} is not in [0, 1]"
-    return number, None
-
-
-def _as_json(reference):
-    return None if reference is None else json.dumps(reference, sort_keys=True, default=repr)
 
 
 def _estimate(backend, requests, seen):

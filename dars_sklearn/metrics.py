@@ -9,7 +9,8 @@ from sklearn.model_selection import check_cv
 from sklearn.utils import _safe_indexing
 
 from dars_sklearn.aggregate import OutcomeAggregator
-from dars_sklearn.router import PredictedCapability, realised_utility
+from dars_sklearn.decision import realised_utility
+from dars_sklearn.router import PredictedCapability
 
 __all__ = ["cross_val_capability", "oracle_score", "routing_scorer"]
 

