@@ -1,5 +1,6 @@
 """DistributionalRouter: a meta-estimator that learns which model to send a query to."""
 
+from inspect import signature
 from numbers import Real
 from typing import NamedTuple
 from warnings import warn
@@ -17,6 +18,7 @@ from sklearn.utils.validation import (
     _num_samples,
     check_is_fitted,
     check_random_state,
+    has_fit_parameter,
 )
 
 from dars_sklearn.aggregate import OutcomeAggregator
@@ -26,7 +28,12 @@ from dars_sklearn.outcomes import as_outcomes
 
 __all__ = ["DistributionalRouter", "PredictedCapability"]
 
-_PARTS = {"capability": 3, "penalised": 2, "utility": 1}
+# What is learnt under each target, a block of columns each.
+_PARTS = {
+    "capability": ("quality", "cost", "risk"),
+    "penalised": ("quality", "cost"),
+    "utility": ("utility",),
+}
 _BAKED_IN = {
     "capability": (),
     "penalised": ("risk_aversion",),
@@ -49,7 +56,10 @@ class DistributionalRouter(MetaEstimatorMixin, BaseEstimator):
     ----------
     estimator : regressor or None, default=None
         What learns capability from the features of a query; None takes the 16
-        nearest neighbours, weighted by distance.
+        nearest neighbours, weighted by distance. One whose ``fit`` has the
+        parameters ``blocks`` or ``models`` is told what the blocks of columns
+        of its target are, and the names of the models; one that has
+        ``decision_function(X, cost_weight=...)`` decides itself.
     aggregator : OutcomeAggregator or None, default=None
         What makes labels of outcomes; None takes the default one.
     target : {"capability", "penalised", "utility"}, default="capability"
@@ -182,13 +192,19 @@ class DistributionalRouter(MetaEstimatorMixin, BaseEstimator):
         self._warn(outcomes, capability)
         parts = self._targets(capability)
         self._baked_in = {name: getattr(self, name) for name in _BAKED_IN[self.target]}
-        blocks = [np.hstack(parts)] if self.heads == "joint" else parts
+        names = _PARTS[self.target]
+        heads = [(names, np.hstack(parts))]
+        if self.heads == "separate":
+            heads = [((name,), part) for name, part in zip(names, parts, strict=True)]
         fit_params = process_routing(self, "fit", **fit_params).estimator.fit if fit_params else {}
-        seeds = self._seeds(len(blocks))
+        seeds = self._seeds(len(heads))
         self.estimators_ = Parallel(n_jobs=self.n_jobs)(
-            delayed(_fit_head)(self._inner(len(outcomes)), X, block, seed, self.n_jobs, fit_params)
-            for block, seed in zip(blocks, seeds, strict=True)
-        )
+            delayed(_fit_head)(
+                self._inner(len(outcomes)), X, table, seed, self.n_jobs, fit_params,
+                self._layout(blocks),
+            )
+            for (blocks, table), seed in zip(heads, seeds, strict=True)
+        )  # fmt: skip
         return self
 
     def predict_capability(self, X):
@@ -245,6 +261,9 @@ class DistributionalRouter(MetaEstimatorMixin, BaseEstimator):
                     f"target={self.target!r} bakes it into what is learnt; fit again, or use "
                     "target='capability'"
                 )
+        own = self._own_decision(X)
+        if own is not None:
+            return own
         parts = self._predict_parts(X)
         # What the target has folded into quality weighs nothing any more.
         quality, cost, risk = parts + [np.zeros(1)] * (3 - len(parts))
@@ -365,6 +384,25 @@ class DistributionalRouter(MetaEstimatorMixin, BaseEstimator):
             return clone(self.estimator)
         return KNeighborsRegressor(n_neighbors=min(16, n_queries), weights="distance")
 
+    def _layout(self, blocks):
+        """What the columns of Y are, for an estimator whose fit asks for it."""
+        layout = {"blocks": blocks, "models": self.models_}
+        return {
+            name: value
+            for name, value in layout.items()
+            if has_fit_parameter(self._inner(16), name)
+        }
+
+    def _own_decision(self, X):
+        """The utilities of an estimator that decides itself, None where it does not."""
+        head = self.estimators_[0]
+        decision = getattr(head, "decision_function", None)
+        if len(self.estimators_) > 1 or decision is None:
+            return None
+        if "cost_weight" not in signature(decision).parameters:
+            return None
+        return np.asarray(decision(X, cost_weight=self.cost_weight), dtype=float)
+
     def _seeds(self, n):
         if self.random_state is None:
             return [None] * n
@@ -452,16 +490,19 @@ class DistributionalRouter(MetaEstimatorMixin, BaseEstimator):
         return outcomes
 
 
-def _fit_head(estimator, X, Y, seed, n_jobs, fit_params):
+def _fit_head(estimator, X, Y, seed, n_jobs, fit_params, layout):
     """Fit all columns at once, or one clone a column where that is refused.
 
     Tags do not tell which it is: those of MLPRegressor and GridSearchCV deny
-    an ability that they have.
+    an ability that they have. One that asks for the layout of columns takes
+    them all.
     """
     if seed is not None:
         names = [name for name in estimator.get_params() if name.endswith("random_state")]
         own = [n for n in names if n == "random_state" or n.endswith("__random_state")]
         estimator.set_params(**dict.fromkeys(own, seed))
+    if layout:
+        return estimator.fit(X, Y, **fit_params, **layout)
     if Y.shape[1] == 1:
         return estimator.fit(X, Y.ravel(), **fit_params)
     try:
