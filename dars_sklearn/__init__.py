@@ -3,6 +3,8 @@
 from dars_sklearn.aggregate import Capability, OutcomeAggregator
 from dars_sklearn.collect import OutcomeCollector
 from dars_sklearn.encode import QueryEncoder
+from dars_sklearn.evaluate import compare_supervision
+from dars_sklearn.families import list_routers, make_router, single_shot_twin
 from dars_sklearn.metrics import cross_val_capability, routing_scorer
 from dars_sklearn.outcomes import Outcomes
 from dars_sklearn.paraphrase import ParaphraseExpander
@@ -16,7 +18,11 @@ __all__ = [
     "Outcomes",
     "ParaphraseExpander",
     "QueryEncoder",
+    "compare_supervision",
     "cross_val_capability",
+    "list_routers",
+    "make_router",
     "routing_scorer",
+    "single_shot_twin",
 ]
 __version__ = "0.1.0"

