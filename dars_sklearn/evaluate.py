@@ -52,6 +52,33 @@ class SupervisionComparison:
     routes: np.ndarray
     single_shot_routes: np.ndarray
     cost_range: tuple
+    _fitted_on: tuple
+
+    def on(self, outcomes_test, *, random_state=42):
+        """Judge the same routes by other outcomes of the same test queries.
+
+        Parameters
+        ----------
+        outcomes_test : Outcomes
+            Outcomes, such as those of one wording only.
+        random_state : int, default=42
+            Seed of the intervals.
+
+        Returns
+        -------
+        SupervisionComparison
+            The comparison on these outcomes.
+        """
+        outcomes, cost_weight = self._fitted_on
+        realised = _Realised(outcomes_test, cost_weight, self.cost_range)
+        return SupervisionComparison(
+            _tabulate(realised, self.routes, self.single_shot_routes, random_state),
+            _baselines(realised, outcomes),
+            self.routes,
+            self.single_shot_routes,
+            self.cost_range,
+            self._fitted_on,
+        )
 
     def to_frame(self):
         """Return the metrics as a table.
@@ -152,9 +179,8 @@ def compare_supervision(
     )
     draws = Parallel(n_jobs=n_jobs, return_as="generator")(jobs)
     drawn = np.array(list(tqdm(draws, total=n_draws, desc="draws", disable=disable)), dtype=object)
-    realised = _Realised(outcomes_test, cost_weight, limits)
-    table = _tabulate(realised, routes, drawn, random_state)
-    return SupervisionComparison(table, _baselines(realised, outcomes), routes, drawn, limits)
+    unjudged = SupervisionComparison(None, None, routes, drawn, limits, (outcomes, cost_weight))
+    return unjudged.on(outcomes_test, random_state=random_state)
 
 
 def _fit_on_draw(twin, X, outcomes, X_test, seed):

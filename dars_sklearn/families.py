@@ -37,11 +37,11 @@ def _avengers_pro(preset):
     return AvengersPro(), {}
 
 
-def _neural(family, epochs, batch_size, **router):
+def _neural(family, epochs, batch_size, target="capability", **paper):
     def make(preset):
-        if preset == "default":
-            return family(), router
-        return family(max_epochs=epochs, batch_size=batch_size, early_stopping=False), router
+        settings = {"max_epochs": epochs, "batch_size": batch_size, "early_stopping": False}
+        estimator = family() if preset == "default" else family(**settings, **paper)
+        return estimator, {"target": target}
 
     return make
 
@@ -50,7 +50,7 @@ _FAMILIES = {
     "knn": _knn,
     "mlp": _mlp,
     "avengers-pro": _avengers_pro,
-    "embedllm": _neural(EmbedLLM, 20, 2048, target="penalised"),
+    "embedllm": _neural(EmbedLLM, 20, 2048, target="penalised", clip=True),
     "mirt": _neural(MIRT, 30, 256),
     "rm-softmax": _neural(RMSoftmax, 20, 256, target="penalised"),
     "graph-router": _neural(GraphRouter, 50, 256),

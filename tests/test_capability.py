@@ -111,10 +111,10 @@ def slow_mirt(w, x, n_models, blocks):
 
 
 def slow_graph_router(w, x, n_models, blocks):
-    q = linear(w, "query", x)
+    q = relu(linear(w, "query", x))
     columns = []
     for m in range(n_models):
-        d = linear(w, "model", w["descriptions"][m])
+        d = relu(linear(w, "model", w["descriptions"][m]))
         edge = [*q, *d]
         edge += [a * b for a, b in zip(q, d, strict=True)]
         edge += [abs(a - b) for a, b in zip(q, d, strict=True)]

@@ -1,5 +1,7 @@
 """EmbedLLM: a learned embedding of each model, and a projected query."""
 
+import numpy as np
+
 from dars_sklearn.capability._neural import BlockRegressor, _modules
 
 __all__ = ["EmbedLLM"]
@@ -19,6 +21,9 @@ class EmbedLLM(BlockRegressor):
         Length of an embedding.
     noise : float, default=0.05
         Deviation of the noise added to both embeddings in training.
+    clip : bool, default=False
+        Whether targets are cut to [0, 1], as the paper does, or mapped to it and
+        back where they lie outside.
     max_epochs : int, default=500
         Most passes over the queries.
     lr : float, default=1e-3
@@ -73,6 +78,7 @@ class EmbedLLM(BlockRegressor):
         self,
         dim=256,
         noise=0.05,
+        clip=False,
         *,
         max_epochs=500,
         lr=1e-3,
@@ -90,6 +96,10 @@ class EmbedLLM(BlockRegressor):
         )  # fmt: skip
         self.dim = dim
         self.noise = noise
+        self.clip = clip
+
+    def _train(self, X, blocks, weight):
+        super()._train(X, np.clip(blocks, 0, 1) if self.clip else blocks, weight)
 
     def _module(self):
         return _modules().EmbedLLMModule

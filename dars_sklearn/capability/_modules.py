@@ -3,6 +3,9 @@
 import torch
 from torch import nn
 
+# What models start with, as in the released code: all much alike.
+_SMALL = 0.02
+
 
 class EmbedLLMModule(nn.Module):
     """Score ``sigmoid(<q, e_m> + b_m)`` of a projected query; cost linear in ``e_m`` alone."""
@@ -14,6 +17,7 @@ class EmbedLLMModule(nn.Module):
         self.bias = nn.Parameter(torch.zeros(n_models))
         self.cost = nn.Linear(dim, 1) if n_blocks > 1 else None
         self.noise = noise
+        nn.init.normal_(self.embedding.weight, std=_SMALL)
 
     def forward(self, X):
         q, e = self._disturb(self.project(X)), self._disturb(self.embedding.weight)
@@ -37,7 +41,7 @@ class MIRTModule(nn.Module):
             nn.Sequential(nn.Linear(n_features, hidden), nn.ReLU(), nn.Linear(hidden, n_latent))
             for _ in range(n_blocks)
         )
-        self.a = nn.Parameter(torch.randn(n_blocks, n_models, n_latent) / n_latent**0.5)
+        self.a = nn.Parameter(_SMALL * torch.randn(n_blocks, n_models, n_latent))
         self.b = nn.Parameter(torch.zeros(n_blocks, n_models))
 
     def forward(self, X):
@@ -59,7 +63,8 @@ class GraphRouterModule(nn.Module):
         )  # fmt: skip
 
     def forward(self, X):
-        q, m = self.query(X)[:, None, :], self.model(self.descriptions)[None]
+        q = torch.relu(self.query(X))[:, None, :]
+        m = torch.relu(self.model(self.descriptions))[None]
         q, m = torch.broadcast_tensors(q, m)
         edges = torch.cat([q, m, q * m, (q - m).abs()], dim=2)
         return self.edge(edges).movedim(2, 1)
