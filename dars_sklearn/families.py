@@ -27,7 +27,7 @@ def _knn(preset):
 def _mlp(preset):
     mlp = MLPRegressor(
         hidden_layer_sizes=(128, 64), learning_rate_init=1e-3, alpha=1e-4, max_iter=800,
-        early_stopping=preset == "default", n_iter_no_change=20,
+        early_stopping=preset == "default", n_iter_no_change=20 if preset == "default" else 10,
     )  # fmt: skip
     to_dense = FunctionTransformer(_densify, accept_sparse=True)
     return make_pipeline(to_dense, StandardScaler(), mlp), {"heads": "separate"}

@@ -14,7 +14,6 @@ class EmbedLLM(BlockRegressor):
     is linear in the model's embedding alone, so it is the same for every query.
     Used with ``target="penalised"``, since it knows no risk.
 
-
     Parameters
     ----------
     dim : int, default=256

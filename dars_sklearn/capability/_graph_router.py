@@ -15,7 +15,6 @@ class GraphRouter(BlockRegressor):
     and their distance, a network predicts all blocks at once. There is no message
     passing, as there is none in the released code of the paper.
 
-
     Parameters
     ----------
     descriptions : dict or None, default=None

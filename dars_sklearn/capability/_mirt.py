@@ -12,7 +12,6 @@ class MIRT(BlockRegressor):
     query, and discrimination ``a`` and difficulty ``b`` learnt for each model; a
     head of its own for quality, cost and risk.
 
-
     Parameters
     ----------
     n_latent : int, default=16

@@ -18,7 +18,6 @@ class RMSoftmax(NeuralCapability):
     the weight of cost, for which it was trained on a grid. Used with
     ``target="penalised"``.
 
-
     Parameters
     ----------
     hidden : tuple of int, default=(256, 256)
