@@ -60,7 +60,8 @@ Real outcomes of small local language models, for examples and tests of routing.
   the wording alone; the questions are easy and few; graders look for the answer in the first line
   (for word problems, the last number), so a response that is right in another form counts as
   wrong, and one that says several things may count as right; latencies were taken on a machine
-  that did other work, too. Responses cut by the token limit: {cut}.
+  that did other work, too; of {n_uncounted} responses the server did not tell the number of
+  tokens, so their costs are unknown. Responses cut by the token limit: {cut}.
 """
 
 
@@ -204,6 +205,7 @@ def figures(table, rows):
         "n_outcomes": len(labels),
         "n_test": len(table) - len(labels),
         "n_pairs": len(share),
+        "n_uncounted": int(table["output_tokens"].isna().sum()),
         "n_mixed": int(((share > 0) & (share < 1)).sum()),
         "scores": ", ".join(f"{name} {value:.3f}" for name, value in by_model.items()),
         "cut": ", ".join(f"{name} {value:.1%}" for name, value in cut.items()),

@@ -40,8 +40,9 @@ def load_smol_outcomes():
     """
     folder = files("dars_sklearn.datasets") / "data"
     with as_file(folder / "smol_outcomes.csv.gz") as path:
-        # A response may well be the word "null".
-        responses = pd.read_csv(path, keep_default_na=False)
+        # A response may well be the word "null"; a cost may well be unknown.
+        unknown = dict.fromkeys(["cost", "output_tokens"], [""])
+        responses = pd.read_csv(path, keep_default_na=False, na_values=unknown)
     with as_file(folder / "smol_questions.csv") as path:
         questions = pd.read_csv(path, keep_default_na=False)
     queries = questions["query"].to_numpy(dtype=object)
