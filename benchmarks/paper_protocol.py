@@ -104,7 +104,9 @@ def point(router, X, outcomes, X_test, test, scale, n_outcomes, n_queries, seed)
     chosen = rng.permutation(len(outcomes))[:n_queries]
     labels = thinned(outcomes[chosen], n_outcomes, rng)
     # A single outcome has no spread, so its router weighs none.
-    router = clone(router).set_params(risk_aversion=0.2 if n_outcomes > 1 else 0.0)
+    router = clone(router).set_params(
+        risk_aversion=0.2 if n_outcomes > 1 else 0.0, random_state=seed
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RiskAversionWarning)
         routes = router.fit(X[chosen], labels).predict(X_test)
@@ -130,7 +132,7 @@ def curves(features, outcomes, test, arguments):
                 seeds = range(arguments.seed, arguments.seed + DRAWS_OF_A_CURVE)
                 values = Parallel(n_jobs=arguments.jobs)(
                     delayed(point)(
-                        router.set_params(random_state=seed), X, outcomes, X_test, test, scale,
+                        router, X, outcomes, X_test, test, scale,
                         n_outcomes, n_queries, seed,
                     )
                     for seed in seeds

@@ -1,11 +1,11 @@
 """Both supervisions against a known truth, with the sampling noise dialled up.
 
-    python benchmarks/synthetic_supervision.py [--repeats 10]
+    python benchmarks/synthetic_supervision.py [--repeats 5]
 
 200 training queries, 600 test queries, 4 models, 5 paraphrases x 5 samples, 16
 features. Utility is that of the routes against the *true* capability, relative
 to the best choice for each query: 1 is the oracle, 0 a random choice. Means over
-repeats (seeds 0, 1, …), each with 10 single-shot draws, with 95 % intervals over
+repeats (seeds 0, 1, …), each with 5 single-shot draws, with 95 % intervals over
 repeats. Prints a Markdown table. Needs the extra ``torch``.
 """
 
@@ -13,13 +13,14 @@ import argparse
 
 import numpy as np
 from joblib import Parallel, delayed
+from scipy.stats import t
 
 from dars_sklearn import list_routers, make_router, single_shot_twin
 from dars_sklearn.aggregate import OutcomeAggregator, cost_range, scale_cost
 from dars_sklearn.datasets import make_routing_outcomes
 
 NOISES = (0.0, 0.5, 1.0)
-N_DRAWS = 10
+N_DRAWS = 5
 
 
 def gain(routes, models, utility):
@@ -51,7 +52,7 @@ def one_repeat(name, noise, seed):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--repeats", type=int, default=10)
+    parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--jobs", type=int, default=2)
     arguments = parser.parse_args()
     head = " | ".join(f"noise {noise:g}" for noise in NOISES)
@@ -65,7 +66,8 @@ if __name__ == "__main__":
                 )
             )
             difference = pairs[:, 0] - pairs[:, 1]
-            margin = 1.96 * difference.std(ddof=1) / np.sqrt(len(difference))
+            error = difference.std(ddof=1) / np.sqrt(len(difference))
+            margin = t.ppf(0.975, len(difference) - 1) * error
             own, single = pairs.mean(axis=0)
             cells.append(f"{own:.2f} / {single:.2f} ({difference.mean():+.2f} ± {margin:.2f})")
         print(f"| {name} | {' | '.join(cells)} |", flush=True)

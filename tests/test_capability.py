@@ -4,7 +4,6 @@ import pickle
 import numpy as np
 import pytest
 from scipy import sparse
-from sklearn.base import clone
 from sklearn.cluster import KMeans
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
@@ -221,21 +220,6 @@ def test_each_family_beats_the_mean_and_the_best_single_model(truth, family):
     routes = router.predict(truth.X[test])
     place = np.array([router.models_.tolist().index(route) for route in routes])
     assert quality[np.arange(150), place].mean() > quality.mean(axis=0).max()
-
-
-@pytest.mark.parametrize("family", [AvengersPro, *NEURAL])
-def test_one_outcome_a_pair_makes_both_supervisions_equal(truth, family):
-    """PAPER property 3, for each family and seed."""
-    once = truth.outcomes[:60].single_shot(0)
-    target = "penalised" if len(blocks_of(family)) == 2 else "capability"
-    for seed in (0, 1):
-        settings = {"n_clusters": 8} if family is AvengersPro else {"max_epochs": 5}
-        router = DistributionalRouter(
-            family(**settings), target=target, risk_aversion=0.0, random_state=seed
-        )
-        routes = clone(router).fit(truth.X[:60], once).predict(truth.X)
-        again = clone(router).fit(truth.X[:60], once.single_shot(7)).predict(truth.X)
-        np.testing.assert_array_equal(routes, again)
 
 
 def test_avengers_pro_is_plain_scikit_learn(truth):

@@ -79,6 +79,18 @@ def test_overrides_reach_the_router_and_its_estimator():
     assert make_router("knn", estimator__n_neighbors=3).estimator.n_neighbors == 3
 
 
+@pytest.mark.parametrize("name", list_routers())
+def test_one_outcome_a_pair_makes_both_supervisions_equal(data, name):
+    """PAPER property 3, for each family and seed."""
+    once = data.outcomes.single_shot(0)
+    for seed in (0, 1):
+        router = make_router(name, "paper", random_state=seed, risk_aversion=0.0)
+        twin = single_shot_twin(router)
+        routes = router.fit(data.X, once).predict(data.X)
+        again = twin.fit(data.X, once.single_shot(5)).predict(data.X)
+        np.testing.assert_array_equal(routes, again)
+
+
 def test_unknown_names_list_the_known_ones():
     with pytest.raises(ValueError, match="there is no router 'bert'; there are .'knn', 'mlp'"):
         make_router("bert")

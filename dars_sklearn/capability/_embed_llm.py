@@ -27,7 +27,7 @@ class EmbedLLM(BlockRegressor):
         Most passes over the queries.
     lr : float, default=1e-3
         Learning rate of Adam.
-    batch_size : int, default=256
+    batch_size : int, default=32
         Queries a step.
     early_stopping : bool, default=True
         Whether to stop, at the best weights, where the loss of queries held out
@@ -81,7 +81,7 @@ class EmbedLLM(BlockRegressor):
         *,
         max_epochs=500,
         lr=1e-3,
-        batch_size=256,
+        batch_size=32,
         early_stopping=True,
         validation_fraction=0.15,
         patience=20,
