@@ -20,7 +20,7 @@ from sklearn.pipeline import make_pipeline
 from dars_sklearn import Outcomes, QueryEncoder, list_routers, make_router
 from dars_sklearn.datasets import load_smol_outcomes
 
-EPOCHS = 20
+EPOCHS = 5
 
 
 def timed(function):

@@ -52,7 +52,7 @@ class _AsyncLane:
         wait(futures, timeout=2.0)
 
     def close(self):
-        pass
+        """There is nothing to close: the loop serves the whole process."""
 
 
 class _ThreadLane:
