@@ -44,7 +44,8 @@ def fetch_dars(subset, *, data_home=None, revision="main", download_if_missing=T
         Folder that has, or gets, the files, in a folder of their own for each
         subset; None is ``dars`` in scikit-learn's data home.
     revision : str, default="main"
-        Revision of the repository on the hub; a commit hash pins it.
+        Revision of the repository on the hub, as the release itself has it; give
+        a commit hash to pin it.
     download_if_missing : bool, default=True
         Whether to fetch files that are not there; needs the extra ``hub``.
 
