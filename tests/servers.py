@@ -32,6 +32,7 @@ class FakeServer:
         asyncio.run_coroutine_threadsafe(self._runner.cleanup(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
+        self._loop.close()  # or a later test is told that it was not
 
     async def _open(self):
         app = web.Application(client_max_size=2**26)

@@ -99,6 +99,29 @@ def test_fewer_choices_than_asked_are_topped_up():
     assert [body.get("n", 1) for body in server.requests] == [5, 3, 1]
 
 
+def test_samples_that_arrived_before_a_failure_are_kept():
+    def behave(number, body):
+        if number == 0:
+            return {"choices": answer(body)["choices"][:3]}
+        return refusal(400, "no more")
+
+    with FakeServer(behave) as server:
+        (error,) = OpenAIBackend("m", server.base_url)(["red"], n=5)
+    assert "no more" in str(error)
+    assert len(error.responses) == 3
+
+
+def test_one_sample_does_not_make_a_server_forget_that_it_gives_one():
+    def behave(number, body):
+        return refusal(400, "n must be 1") if body.get("n", 1) > 1 else None
+
+    with FakeServer(behave) as server:
+        backend = OpenAIBackend("m", server.base_url)
+        for n in (3, 1, 3):
+            assert len(backend(["red"], n=n)[0]) == n
+    assert sum(body.get("n", 1) > 1 for body in server.requests) == 1
+
+
 FAULTS = {
     "500": lambda: refusal(500, "oops"),
     "503": lambda: refusal(503, "busy"),

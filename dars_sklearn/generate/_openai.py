@@ -244,26 +244,30 @@ class OpenAIBackend(ModelBackend):
             that did arrive.
         """
         server, responses = self._server(), []
-        while len(responses) < n:
-            wanted = n - len(responses)
-            try:
-                if not server.gives_several:
-                    requests = [
-                        self._request(server, prompt, 1, seed, len(responses) + place)
-                        for place in range(wanted)
-                    ]
-                    return responses + await _all_of(requests)
-                got = await self._request(server, prompt, wanted, seed, len(responses))
-                server.gives_several = wanted == 1 or len(got) > 1
-            except RequestError as error:
-                if wanted == 1 or not server.gives_several or error.status not in (400, 422):
-                    error.responses = [*responses, *error.responses]
-                    raise
-                # Is it the number it refuses, or the prompt? One choice will tell.
-                got = await self._request(server, prompt, 1, seed, len(responses))
-                server.gives_several = False
-            responses += got
+        try:
+            while len(responses) < n:
+                wanted = n - len(responses)
+                responses += await self._some(server, prompt, wanted, seed, len(responses))
+        except RequestError as error:
+            error.responses = [*responses, *error.responses]
+            raise
         return responses
+
+    async def _some(self, server, prompt, wanted, seed, first):
+        """Get the samples wanted, or as many of them as the server gives at once."""
+        if wanted > 1 and not server.gives_several:
+            places = range(first, first + wanted)
+            return await _all_of([self._request(server, prompt, 1, seed, p) for p in places])
+        try:
+            got = await self._request(server, prompt, wanted, seed, first)
+        except RequestError as error:
+            if wanted == 1 or error.status not in (400, 422):
+                raise
+            # Is it the number it refuses, or the prompt? One choice will tell.
+            got = await self._request(server, prompt, 1, seed, first)
+        if wanted > 1 and len(got) == 1:
+            server.gives_several = False
+        return got
 
     def _server(self):
         key = self._api_key or os.environ.get("OPENAI_API_KEY") or "none"
