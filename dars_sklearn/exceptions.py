@@ -4,8 +4,11 @@ __all__ = [
     "CollectionWarning",
     "DarsWarning",
     "ImputationWarning",
+    "InformativeCountsWarning",
     "ParaphraseWarning",
     "RiskAversionWarning",
+    "SeparabilityWarning",
+    "UndefinedMetricWarning",
     "UsageWarning",
 ]
 
@@ -26,8 +29,20 @@ class ImputationWarning(DarsWarning):
     """Many (query, model) pairs have no outcome and were filled with a prior mean."""
 
 
+class InformativeCountsWarning(DarsWarning):
+    """How often a query was asked goes with how well it was answered."""
+
+
 class RiskAversionWarning(DarsWarning):
     """The risk aversion is so large that one success ranks below none."""
+
+
+class SeparabilityWarning(DarsWarning):
+    """The design of the outcomes cannot tell parts of the variance apart."""
+
+
+class UndefinedMetricWarning(DarsWarning):
+    """A metric is not defined on these outcomes, and is NaN."""
 
 
 class UsageWarning(DarsWarning):

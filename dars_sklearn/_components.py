@@ -1,0 +1,242 @@
+"""Variance parts of scores by the method of moments, and their jackknife replicates.
+
+Of one model, a score is ``mean + query + paraphrase (within query) + sample``,
+three independent effects. Query means are weighed alike and not by their counts
+(the unweighted-means analysis), so that one query with many outcomes cannot
+carry the estimate; every expectation below is exact for any counts.
+
+References
+----------
+Searle, Casella & McCulloch, "Variance Components" (1992), chapter 3 and
+section 5.3.
+"""
+
+from dataclasses import dataclass
+from itertools import combinations
+from typing import NamedTuple
+
+import numpy as np
+
+__all__ = ["Cells", "Parts", "difference_parts", "make_cells", "model_parts"]
+
+
+class Cells(NamedTuple):
+    """One row a cell, a paraphrase of a (query, model) pair that has outcomes."""
+
+    query: np.ndarray
+    model: np.ndarray
+    paraphrase: np.ndarray
+    count: np.ndarray
+    mean: np.ndarray
+    within: np.ndarray  # sum of squared deviations from the cell's mean
+
+    def take(self, rows):
+        """The cells of these rows."""
+        return Cells(*(column[rows] for column in self))
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Variance parts, not truncated at zero, and the same without each query in turn.
+
+    Each is an array of shape (1 + n_queries,): the estimate, then the one
+    without each query. Where a part cannot be told from the coarser one before
+    it, it is 0 and that one holds both.
+
+    Parameters
+    ----------
+    spread, spread_noise : ndarray
+        Variance of query means, and what of it the other parts explain: the
+        query part is their difference.
+    wording, wording_noise : ndarray
+        Mean square of cells within queries, and what of it the sample part
+        explains: the paraphrase part is their difference.
+    sample : ndarray
+        The sample part.
+    label_noise : ndarray
+        Variance of the noise in a label of the design at hand, in the mean
+        over queries.
+    queries_separable, samples_separable : bool
+        Whether paraphrases can be told from queries, and samples from
+        paraphrases.
+    n_queries : int
+        Queries that the estimate is from.
+    """
+
+    spread: np.ndarray
+    spread_noise: np.ndarray
+    wording: np.ndarray
+    wording_noise: np.ndarray
+    sample: np.ndarray
+    label_noise: np.ndarray
+    queries_separable: bool
+    samples_separable: bool
+    n_queries: int
+
+    @property
+    def query(self):
+        """The query part."""
+        return self.spread - self.spread_noise
+
+    @property
+    def paraphrase(self):
+        """The paraphrase part."""
+        return self.wording - self.wording_noise
+
+
+def make_cells(outcomes, score=None):
+    """Cut outcomes into cells.
+
+    Parameters
+    ----------
+    outcomes : Outcomes
+        Outcomes.
+    score : ndarray of shape (n_outcomes,) or None, default=None
+        What takes the place of the scores.
+
+    Returns
+    -------
+    Cells
+        In the order of the outcomes.
+    """
+    score = outcomes.score if score is None else score
+    pair = np.repeat(np.arange(len(outcomes.offsets) - 1), np.diff(outcomes.offsets))
+    starts = np.ones(len(score), dtype=bool)
+    starts[1:] = (pair[1:] != pair[:-1]) | (outcomes.paraphrase[1:] != outcomes.paraphrase[:-1])
+    first = np.flatnonzero(starts)
+    count = np.diff(np.append(first, len(score)))
+    cell = np.cumsum(starts) - 1
+    mean = np.bincount(cell, score, len(first)) / np.maximum(count, 1)
+    within = np.bincount(cell, (score - mean[cell]) ** 2, len(first))
+    query, model = np.divmod(pair[first], max(outcomes.n_models, 1))
+    return Cells(query, model, outcomes.paraphrase[first], count, mean, within)
+
+
+def model_parts(cells, n_queries, n_models):
+    """Estimate the parts of each model's scores.
+
+    Parameters
+    ----------
+    cells : Cells
+        Cells.
+    n_queries, n_models : int
+        Numbers of each.
+
+    Returns
+    -------
+    list of Parts
+        One a model.
+    """
+    models = [cells.take(cells.model == model) for model in range(n_models)]
+    return [
+        _estimate(of.query, of.mean, [1 / of.count], [_spread(of, n_queries)], n_queries)
+        for of in models
+    ]
+
+
+def difference_parts(cells, n_queries, n_models):
+    """Estimate the parts of the difference of each two models' scores.
+
+    Parameters
+    ----------
+    cells : Cells
+        Cells.
+    n_queries, n_models : int
+        Numbers of each.
+
+    Returns
+    -------
+    dict of (int, int) to Parts
+        By the numbers of the models. What a query and a wording do to both
+        models alike has dropped out; paraphrases that only one of the two has
+        are left out.
+    """
+    models = [cells.take(cells.model == model) for model in range(n_models)]
+    width = int(cells.paraphrase.max(initial=0)) + 1
+    keys = [of.query * width + of.paraphrase for of in models]
+    spreads = [_spread(of, n_queries) for of in models]
+    parts = {}
+    for pair in combinations(range(n_models), 2):
+        first, second = pair
+        _, *places = np.intersect1d(
+            keys[first], keys[second], assume_unique=True, return_indices=True
+        )
+        one, other = (models[m].take(at) for m, at in zip(pair, places, strict=True))
+        parts[pair] = _estimate(
+            one.query,
+            one.mean - other.mean,
+            [1 / one.count, 1 / other.count],
+            [spreads[first], spreads[second]],
+            n_queries,
+        )
+    return parts
+
+
+def _spread(cells, n_queries):
+    """Sums of squares within cells and their degrees of freedom, by query."""
+    within = np.bincount(cells.query, cells.within, n_queries)
+    return within, np.bincount(cells.query, cells.count - 1, n_queries)
+
+
+def _estimate(query, mean, shares, spreads, n_queries):
+    """Solve the expectations of mean squares for the parts, in all and without each query.
+
+    ``shares`` hold, for each sample part, how much of it is in a cell's mean;
+    ``spreads`` what that part is estimated from.
+    """
+    n_cells = np.bincount(query, minlength=n_queries)
+    held = n_cells > 0
+    cells_of = np.maximum(n_cells, 1)
+    centre = np.bincount(query, mean, n_queries) / cells_of
+    between = np.bincount(query, (mean - centre[query]) ** 2, n_queries)
+    shares = [np.bincount(query, share, n_queries) / cells_of for share in shares]
+
+    samples, known = [], []
+    for within, freedom in spreads:
+        known.append((freedom > 0).sum() > 1)
+        samples.append(_ratio(_in_turn(within), _in_turn(freedom)) if known[-1] else np.zeros(1))
+    freedom = _in_turn((n_cells - 1) * held)
+    noise = sum(
+        sample * _in_turn((n_cells - 1) * held * share)
+        for sample, share in zip(samples, shares, strict=True)
+    )
+    separable = (n_cells > 1).sum() > 1
+    if separable:
+        wording, wording_noise = _ratio(_in_turn(between), freedom), _ratio(noise, freedom)
+    else:
+        wording = wording_noise = np.zeros(1)
+
+    # What the parts below add to the variance of a query's mean.
+    n = _in_turn(held)
+    inverse = _ratio(_in_turn(held / cells_of), n)
+    sample_noise = sum(
+        sample * _ratio(_in_turn(share * held / cells_of), n)
+        for sample, share in zip(samples, shares, strict=True)
+    )
+    rows = (
+        _variance_in_turn(centre, held, n),
+        (wording - wording_noise) * inverse + sample_noise,
+        wording,
+        wording_noise,
+        sum(samples),
+        np.maximum(wording - wording_noise, 0) * inverse + sample_noise,
+    )
+    rows = [np.broadcast_to(row, n.shape) for row in rows]
+    return Parts(*rows, bool(separable), all(known), int(held.sum()))
+
+
+def _in_turn(values):
+    """The sum of all, then the sum without each query."""
+    total = values.sum()
+    return np.append(total, total - values)
+
+
+def _ratio(numerator, denominator):
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(denominator > 0, numerator / denominator, np.nan)
+
+
+def _variance_in_turn(values, held, n):
+    values = np.where(held, values - values[held].mean() if held.any() else 0.0, 0.0)
+    total, square = _in_turn(values), _in_turn(values**2)
+    return _ratio(square - _ratio(total**2, n), n - 1)
