@@ -17,7 +17,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["Cells", "Parts", "difference_parts", "make_cells", "model_parts"]
+__all__ = [
+    "Cells",
+    "Pairs",
+    "Parts",
+    "difference_parts",
+    "make_cells",
+    "make_pairs",
+    "model_parts",
+]
 
 
 class Cells(NamedTuple):
@@ -110,6 +118,49 @@ def make_cells(outcomes, score=None):
     within = np.bincount(cell, (score - mean[cell]) ** 2, len(first))
     query, model = np.divmod(pair[first], max(outcomes.n_models, 1))
     return Cells(query, model, outcomes.paraphrase[first], count, mean, within)
+
+
+class Pairs(NamedTuple):
+    """What the cells of each pair say; arrays of shape (n_queries, n_models)."""
+
+    n_cells: np.ndarray
+    between: np.ndarray  # sum of squared deviations of cell means from their mean
+    within: np.ndarray  # sum of squared deviations within cells
+    freedom: np.ndarray  # degrees of freedom of the latter
+    inverse: np.ndarray  # mean over cells of 1 / count
+    squares: np.ndarray  # sum over cells of (count / outcomes of the pair)^2
+
+
+def make_pairs(cells, n_queries, n_models):
+    """Sum cells up by pair.
+
+    Parameters
+    ----------
+    cells : Cells
+        Cells.
+    n_queries, n_models : int
+        Numbers of each.
+
+    Returns
+    -------
+    Pairs
+        Zeros where a pair has no cell.
+    """
+    pair = cells.query * n_models + cells.model
+    n_pairs = n_queries * n_models
+    n_cells = np.bincount(pair, minlength=n_pairs)
+    divisor = np.maximum(n_cells, 1)
+    centre = np.bincount(pair, cells.mean, n_pairs) / divisor
+    n_outcomes = np.bincount(pair, cells.count, n_pairs)
+    columns = (
+        n_cells,
+        np.bincount(pair, (cells.mean - centre[pair]) ** 2, n_pairs),
+        np.bincount(pair, cells.within, n_pairs),
+        n_outcomes - n_cells,
+        np.bincount(pair, 1 / cells.count, n_pairs) / divisor,
+        np.bincount(pair, (cells.count / n_outcomes[pair]) ** 2, n_pairs),
+    )
+    return Pairs(*(column.reshape(n_queries, n_models) for column in columns))
 
 
 def model_parts(cells, n_queries, n_models):

@@ -7,10 +7,22 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from dars_sklearn._components import make_cells, make_pairs
+from dars_sklearn._empirical_bayes import (
+    column_means,
+    label_noise,
+    learn_parts,
+    shrinkage,
+    spread_by_kind,
+    warn_of_informative_counts,
+    warn_of_single_outcomes,
+)
 from dars_sklearn._summarise import summarise
 from dars_sklearn.outcomes import as_outcomes
 
 __all__ = ["Capability", "OutcomeAggregator", "cost_range", "scale_cost"]
+
+_RISKS = ("std", "paraphrase", "sample", "standard_error")
 
 
 @dataclass(frozen=True)
@@ -26,10 +38,15 @@ class Capability:
     cost : ndarray of shape (n_queries, n_models)
         Mean cost, scaled.
     risk : ndarray of shape (n_queries, n_models)
-        Standard deviation of the scores (ddof=1).
+        Standard deviation of the scores (ddof=1), or what else the aggregator
+        was told to take for risk.
     standard_error : ndarray of shape (n_queries, n_models)
-        Standard error of the mean score, were its outcomes independent; NaN
-        where there are none.
+        Standard error of the mean score, NaN where there are no outcomes: were
+        these independent; or, where the aggregator has variance parts, with the
+        correlation of samples of one paraphrase. With ``smoothing="auto"`` the
+        posterior standard deviation, the prior's where there are no outcomes.
+    shrinkage : ndarray of shape (n_queries, n_models)
+        Weight of the pair's own mean in its quality; the rest is the prior's.
     weights : ndarray of shape (n_queries, n_models)
         Effective number of outcomes, 0 where there are none.
     n_outcomes : ndarray of int of shape (n_queries, n_models)
@@ -41,6 +58,7 @@ class Capability:
     cost: np.ndarray
     risk: np.ndarray
     standard_error: np.ndarray
+    shrinkage: np.ndarray
     weights: np.ndarray
     n_outcomes: np.ndarray
 
@@ -50,13 +68,24 @@ class OutcomeAggregator(TransformerMixin, BaseEstimator):
 
     Parameters
     ----------
-    smoothing : float, default=0.0
+    smoothing : float or "auto", default=0.0
         Pseudo-count of outcomes at the prior; 0 is the paper's plain mean.
+        "auto" is empirical Bayes: a label is drawn to the prior by the share of
+        noise in it, which is found for each model from the variance between
+        queries, between paraphrases and between samples. Samples of one
+        paraphrase count for less than as many paraphrases; a pair with one
+        outcome is shrunk a lot, one with fifty hardly. Where there is one
+        paraphrase only, what its wording does counts as the query's, and
+        labels are shrunk less than they should; with one outcome a pair, not
+        at all.
     prior : {"model", "global"} or float, default="model"
         What quality is smoothed towards: the mean of that model, of all
         models, or a number.
-    risk : {"std"}, default="std"
-        How spread is measured.
+    risk : {"std", "paraphrase", "sample", "standard_error"}, default="std"
+        What is taken for risk: the standard deviation of the scores; that
+        between paraphrases, the noise of sampling taken out; that of samples
+        within a paraphrase; or the standard error of the label. A pair with
+        too few outcomes to tell takes its model's mean.
     weighting : {"balanced", "pooled"}, default="balanced"
         Whether every paraphrase of a pair counts the same, or every outcome.
     cost_scaling : {"minmax"}, (low, high) or None, default="minmax"
@@ -72,13 +101,28 @@ class OutcomeAggregator(TransformerMixin, BaseEstimator):
     prior_cost_ : ndarray of shape (n_models,)
         Mean scaled cost of each model, for pairs without a cost.
     prior_risk_ : ndarray of shape (n_models,)
-        Mean risk of each model, for pairs with fewer than two outcomes.
+        Mean risk of each model, for pairs with too few outcomes.
+    variance_parts_ : ndarray of shape (3, n_models) or None
+        Query, paraphrase and sample parts of each model's scores, with
+        ``smoothing="auto"`` or a risk other than "std". A part that cannot be
+        told from the coarser one before it is 0, and that one holds both.
     cost_range_ : tuple of float or None
         The range that scales costs; None where costs are not scaled.
+
+    Warns
+    -----
+    SeparabilityWarning
+        If ``smoothing="auto"`` finds one outcome a pair, and cannot smooth.
+    InformativeCountsWarning
+        If ``smoothing="auto"`` finds that numbers of outcomes go with scores:
+        the moments are not exact then, and plain means may be better.
 
     References
     ----------
     Section "Method" of arXiv 2606.06924, which is ``weighting="pooled"``.
+    Empirical Bayes: Efron & Morris, "Data analysis using Stein's estimator and
+    its generalizations", JASA 70 (1975) 311-319; the parts,
+    :func:`dars_sklearn.labels.decompose_variance`.
 
     Examples
     --------
@@ -122,16 +166,29 @@ class OutcomeAggregator(TransformerMixin, BaseEstimator):
         outcomes = as_outcomes(X)
         self.models_ = outcomes.models
         self.cost_range_ = self._cost_range(outcomes)
-        quality, cost, risk, _, counts = self._summarise(outcomes)
-        own = _column_means(quality, fallback=np.nan)
+        quality, cost, spread, weight_squared, counts = self._summarise(outcomes)
+        own = column_means(quality, fallback=np.nan)
         overall = np.nanmean(own)
         own = np.where(np.isnan(own), overall, own)
         prior = {"model": own, "global": overall}.get(self.prior, self.prior)
         self.prior_quality_ = np.broadcast_to(np.asarray(prior, dtype=float), own.shape).copy()
-        self.prior_cost_ = _column_means(cost, fallback=np.nan)
+        self.prior_cost_ = column_means(cost, fallback=np.nan)
         known = self.prior_cost_[~np.isnan(self.prior_cost_)]
         self.prior_cost_[np.isnan(self.prior_cost_)] = known.mean() if len(known) else 0.0
-        self.prior_risk_ = _column_means(np.where(counts > 1, risk, np.nan), fallback=0.0)
+        self.variance_parts_, pairs = None, None
+        if self.smoothing == "auto" or self.risk != "std":
+            cells = make_cells(outcomes)
+            self.variance_parts_, nothing_to_tell = learn_parts(cells, outcomes)
+            pairs = make_pairs(cells, *counts.shape)
+        if self.smoothing == "auto":
+            warn_of_single_outcomes(nothing_to_tell)
+            warn_of_informative_counts(counts, quality)
+        standard_error = None
+        if self.risk == "standard_error":
+            noise = self._label_noise(spread, weight_squared, pairs, counts)
+            standard_error = self._standard_error(noise, counts)
+        risk = self._risk(spread, pairs, counts, standard_error)
+        self.prior_risk_ = column_means(risk, fallback=0.0)
         return self
 
     def aggregate(self, outcomes):
@@ -159,15 +216,18 @@ class OutcomeAggregator(TransformerMixin, BaseEstimator):
                 f"the outcomes are of models {list(outcomes.models)}, the aggregator was "
                 f"fitted on {list(self.models_)}; use outcomes.subset(models=)"
             )
-        quality, cost, risk, weight_squared, counts = self._summarise(outcomes)
+        quality, cost, spread, weight_squared, counts = self._summarise(outcomes)
         absent = counts == 0
-        np.copyto(risk, self.prior_risk_, where=counts < 2)
-        with np.errstate(invalid="ignore"):
-            standard_error = risk * np.sqrt(weight_squared)
-            if self.smoothing > 0:
-                pseudo = self.smoothing * self.prior_quality_
-                quality = (counts * quality + pseudo) / (counts + self.smoothing)
-        np.copyto(standard_error, np.nan, where=absent)
+        pairs = None
+        if self.variance_parts_ is not None:
+            pairs = make_pairs(make_cells(outcomes), *counts.shape)
+        noise = self._label_noise(spread, weight_squared, pairs, counts)
+        own = self._shrinkage(noise, counts)
+        if self.smoothing != 0:
+            quality = own * quality + (1 - own) * self.prior_quality_
+        standard_error = self._standard_error(noise, counts)
+        risk = self._risk(spread, pairs, counts, standard_error)
+        risk = np.where(np.isnan(risk), self.prior_risk_, risk)
         np.copyto(quality, self.prior_quality_, where=absent)
         np.copyto(cost, self.prior_cost_, where=np.isnan(cost))
         return Capability(
@@ -176,6 +236,7 @@ class OutcomeAggregator(TransformerMixin, BaseEstimator):
             cost=cost,
             risk=risk,
             standard_error=standard_error,
+            shrinkage=own,
             weights=1 / weight_squared,
             n_outcomes=counts,
         )
@@ -220,12 +281,15 @@ class OutcomeAggregator(TransformerMixin, BaseEstimator):
         return tags
 
     def _check_parameters(self):
-        if not isinstance(self.smoothing, Real) or not 0 <= self.smoothing < np.inf:
-            raise ValueError(f"smoothing must be a finite float >= 0, got {self.smoothing!r}")
+        number = isinstance(self.smoothing, Real) and 0 <= self.smoothing < np.inf
+        if self.smoothing != "auto" and not number:
+            raise ValueError(
+                f"smoothing must be a finite float >= 0 or 'auto', got {self.smoothing!r}"
+            )
         if self.prior not in ("model", "global") and not isinstance(self.prior, Real):
             raise ValueError(f"prior must be 'model', 'global' or a float, got {self.prior!r}")
-        if self.risk != "std":
-            raise ValueError(f"risk must be 'std', got {self.risk!r}")
+        if self.risk not in _RISKS:
+            raise ValueError(f"risk must be one of {list(_RISKS)}, got {self.risk!r}")
         if self.weighting not in ("balanced", "pooled"):
             raise ValueError(f"weighting must be 'balanced' or 'pooled', got {self.weighting!r}")
 
@@ -258,6 +322,35 @@ class OutcomeAggregator(TransformerMixin, BaseEstimator):
             np.zeros(counts.shape) if outcomes.cost is None else scale_cost(cost, self.cost_range_)
         )
         return quality, cost, spread, weight_squared, counts
+
+    def _label_noise(self, spread, weight_squared, pairs, counts):
+        """Variance of the noise in each pair's mean score."""
+        if pairs is not None:
+            return label_noise(self.variance_parts_, pairs, counts, self.weighting)
+        with np.errstate(invalid="ignore"):
+            return np.where(counts < 2, self.prior_risk_, spread) ** 2 * weight_squared
+
+    def _shrinkage(self, noise, counts):
+        if self.smoothing == "auto":
+            return shrinkage(self.variance_parts_[0], np.where(counts > 0, noise, np.inf))
+        held = (counts > 0).astype(float)
+        return counts / (counts + self.smoothing) if self.smoothing else held
+
+    def _standard_error(self, noise, counts):
+        """Standard error of each label, NaN where nothing is known of it."""
+        if self.smoothing == "auto":
+            noise = np.where(counts > 0, noise, 0)
+            held = self._shrinkage(noise, counts) * noise
+            return np.sqrt(np.where(counts > 0, held, self.variance_parts_[0]))
+        return np.sqrt(np.where(counts > 0, noise, np.nan))
+
+    def _risk(self, spread, pairs, counts, standard_error):
+        """Risk of each pair, NaN where it has too few outcomes to tell."""
+        if self.risk == "std":
+            return np.where(counts > 1, spread, np.nan)
+        if self.risk == "standard_error":
+            return standard_error
+        return spread_by_kind(self.risk, pairs, self.variance_parts_[2])
 
 
 def cost_range(outcomes):
@@ -298,10 +391,3 @@ def scale_cost(cost, limits):
         return cost
     low, high = limits
     return (cost - low) / (high - low) if high > low else cost * 0.0
-
-
-def _column_means(table, fallback):
-    held = ~np.isnan(table)
-    n_held = held.sum(axis=0)
-    sums = np.where(held, table, 0).sum(axis=0)
-    return np.where(n_held > 0, sums / np.maximum(n_held, 1), fallback)

@@ -4,7 +4,7 @@ import numpy as np
 
 from dars_sklearn.aggregate import OutcomeAggregator, scale_cost
 
-__all__ = ["decide", "realised_utility", "utility"]
+__all__ = ["decide", "outcome_utilities", "realised_utility", "utility"]
 
 
 def utility(quality, cost, risk, *, cost_weight, risk_aversion):
@@ -117,6 +117,41 @@ def realised_utility(routes, outcomes, *, cost_weight, cost_range, missing="rais
         risk_aversion=0.0,
     )
     return np.where(absent, np.nan, achieved)
+
+
+def outcome_utilities(outcomes, cost_weight, cost_range):
+    """Utility of every single outcome.
+
+    Parameters
+    ----------
+    outcomes : Outcomes
+        Outcomes.
+    cost_weight : float
+        Quality given up for a unit of scaled cost.
+    cost_range : tuple of float or None
+        What scales costs.
+
+    Returns
+    -------
+    ndarray of shape (n_outcomes,)
+        Score less weighted cost. An unknown cost is its model's mean.
+
+    Raises
+    ------
+    ValueError
+        If cost_weight is negative or not finite.
+    """
+    if not 0 <= cost_weight < np.inf:
+        raise ValueError(f"cost_weight must be a finite float >= 0, got {cost_weight!r}")
+    if outcomes.cost is None or cost_weight == 0:
+        return outcomes.score
+    cost = scale_cost(outcomes.cost, cost_range)
+    known, model = ~np.isnan(cost), outcomes.model_of_outcome()
+    n_known = np.bincount(model[known], minlength=outcomes.n_models)
+    total = np.bincount(model[known], cost[known], outcomes.n_models)
+    fallback = cost[known].mean() if known.any() else 0.0
+    mean = np.where(n_known > 0, total / np.maximum(n_known, 1), fallback)
+    return outcomes.score - cost_weight * np.where(known, cost, mean[model])
 
 
 def mask_unavailable(utilities, available):

@@ -476,7 +476,7 @@ class Outcomes:
         if not {"input_tokens", "output_tokens"} <= set(self._extras):
             raise ValueError("these outcomes have no input_tokens and output_tokens to price")
         table = np.array([prices[model] for model in self.models.tolist()], dtype=np.float64)
-        input_price, output_price = table[self._model_of_outcome()].T / 1e6
+        input_price, output_price = table[self.model_of_outcome()].T / 1e6
         cost = self._extras["input_tokens"] * input_price
         cost += self._extras["output_tokens"] * output_price
         return self._with_cost(cost)
@@ -498,7 +498,14 @@ class Outcomes:
             raise ValueError("these outcomes have no latency")
         return self._with_cost(self._extras["latency"])
 
-    def _model_of_outcome(self):
+    def model_of_outcome(self):
+        """Number the model of each outcome.
+
+        Returns
+        -------
+        ndarray of int of shape (n_outcomes,)
+            Its place in ``models``.
+        """
         pair = np.repeat(np.arange(self.n_queries * self.n_models), np.diff(self.offsets))
         return pair % self.n_models
 

@@ -427,8 +427,9 @@ class DistributionalRouter(MetaEstimatorMixin, BaseEstimator):
                 stacklevel=3,
             )
         n = capability.n_outcomes.max()
-        limit = np.sqrt(n) / (n + self.aggregator_.smoothing)
-        binary = n > 1 and np.isin(outcomes.score, (0.0, 1.0)).all()
+        limit = capability.shrinkage[capability.n_outcomes == n].min() / np.sqrt(n)
+        binary = n > 1 and self.aggregator_.risk == "std"
+        binary = binary and np.isin(outcomes.score, (0.0, 1.0)).all()
         if binary and self.risk_aversion > limit:
             warn(
                 f"risk_aversion={self.risk_aversion} is above {limit:.3f}: with binary scores and "

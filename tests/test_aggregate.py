@@ -83,9 +83,9 @@ def test_the_table_has_names_and_can_be_a_data_frame():
     ("parameters", "message"),
     [
         ({"smoothing": -1}, "smoothing must be"),
-        ({"smoothing": "auto"}, "smoothing must be"),
+        ({"smoothing": "big"}, "smoothing must be"),
         ({"prior": "mean"}, "prior must be"),
-        ({"risk": "paraphrase"}, "risk must be"),
+        ({"risk": "variance"}, "risk must be"),
         ({"weighting": "equal"}, "weighting must be"),
         ({"cost_scaling": "log"}, "cost_scaling must be"),
         ({"cost_scaling": (2, 1)}, "low < high"),

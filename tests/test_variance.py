@@ -156,7 +156,7 @@ def test_the_true_parts_of_synthetic_scores_are_those_of_many_draws():
         {"link": "clip", "difficulty": 0.2, "interaction": 0.2, "paraphrase_effect": 0.1,
          "sampling_noise": 0.3},
     ):  # fmt: skip
-        data = make_routing_outcomes(20000, 2, 2, 2, random_state=0, **settings_)
+        data = make_routing_outcomes(20000, 2, 3, 3, random_state=0, **settings_)
         parts = decompose_variance(data.outcomes)
         for (model, other), truth in data.variance_parts.iterrows():
             for part in ("query", "paraphrase", "sample"):

@@ -31,8 +31,9 @@ def make_routing_outcomes(
     The log-odds that model m answers paraphrase p of query q rightly are
     ``skill[m] + difficulty * d[q] + interaction * g[q, m] + paraphrase_effect
     * w[q, m, p]``, with ``d`` and ``g`` linear in the embedding of q before
-    they are given their shape, and all three of unit variance. A score is drawn from that probability. With another
-    link the sum, about 0.5, is the expected score itself.
+    they are given their shape, and all three of unit variance. A score is
+    drawn from that probability. With another link the sum, about 0.5, is the
+    expected score itself.
 
     Parameters
     ----------

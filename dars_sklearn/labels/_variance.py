@@ -189,7 +189,7 @@ def decompose_variance(outcomes, *, level=0.95):
 
 
 def reliability_curve(
-    outcomes, n_paraphrases=(1, 2, 3, 5, 10), n_samples=(1, 2, 5, 10), *, of="difference", level=0.95
+    outcomes, n_paraphrases=(1, 2, 5, 10), n_samples=(1, 2, 5, 10), *, of="difference", level=0.95
 ):  # fmt: skip
     """Predict the reliability of labels from other numbers of paraphrases and samples.
 
