@@ -386,8 +386,15 @@ def scale_cost(cost, limits):
     -------
     ndarray
         Scaled costs.
+
+    Raises
+    ------
+    ValueError
+        If the range is not finite.
     """
     if limits is None:
         return cost
     low, high = limits
+    if not np.isfinite([low, high]).all() or low > high:
+        raise ValueError(f"cost_range must be two finite numbers, low then high, got {limits!r}")
     return (cost - low) / (high - low) if high > low else cost * 0.0

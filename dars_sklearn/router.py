@@ -6,24 +6,31 @@ from typing import NamedTuple
 from warnings import warn
 
 import numpy as np
-from joblib import Parallel, delayed
-from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
-from sklearn.multioutput import MultiOutputRegressor
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone, is_classifier
 from sklearn.neighbors import KNeighborsRegressor
 from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import (
     _check_feature_names,
     _check_n_features,
     _num_samples,
     check_is_fitted,
     check_random_state,
-    has_fit_parameter,
 )
 
+from dars_sklearn._heads import (
+    fit_blocks,
+    fit_classifier,
+    fit_models,
+    predict_blocks,
+    predict_models,
+    predict_probabilities,
+)
 from dars_sklearn.aggregate import OutcomeAggregator
 from dars_sklearn.decision import decide, mask_unavailable, realised_utility, utility
 from dars_sklearn.exceptions import ImputationWarning, RiskAversionWarning
+from dars_sklearn.labels import probability_best
 from dars_sklearn.outcomes import as_outcomes
 
 __all__ = ["DistributionalRouter", "PredictedCapability"]
@@ -33,12 +40,15 @@ _PARTS = {
     "capability": ("quality", "cost", "risk"),
     "penalised": ("quality", "cost"),
     "utility": ("utility",),
+    "choice": ("probability",),
 }
 _BAKED_IN = {
     "capability": (),
     "penalised": ("risk_aversion",),
     "utility": ("cost_weight", "risk_aversion"),
+    "choice": ("cost_weight",),
 }
+_HEADS = ("joint", "separate", "model")
 
 
 class PredictedCapability(NamedTuple):
@@ -54,26 +64,29 @@ class DistributionalRouter(MetaEstimatorMixin, BaseEstimator):
 
     Parameters
     ----------
-    estimator : regressor or None, default=None
+    estimator : regressor, classifier or None, default=None
         What learns capability from the features of a query; None takes the 16
-        nearest neighbours, weighted by distance. One whose ``fit`` has the
+        nearest neighbours, weighted by distance. A classifier, which must take
+        ``sample_weight``, is for ``target="choice"`` only. One whose ``fit`` has the
         parameters ``blocks`` or ``models`` is told what the blocks of columns
         of its target are, and the names of the models; one that has
         ``decision_function(X, cost_weight=...)`` decides itself.
     aggregator : OutcomeAggregator or None, default=None
         What makes labels of outcomes; None takes the default one.
-    target : {"capability", "penalised", "utility"}, default="capability"
+    target : {"capability", "penalised", "utility", "choice"}, default="capability"
         What is learnt: quality, cost and risk; quality less weighted risk, and
-        cost; or utility alone.
+        cost; utility alone; or which model is best, from the posterior
+        probability that it is, and not from which one a draw was kind to.
     cost_weight : float, default=0.05
         Quality given up for a unit of scaled cost. Can be changed after fit,
-        unless the target is "utility".
+        unless the target is "utility" or "choice".
     risk_aversion : float, default=0.2
         Quality given up for a unit of risk. Can be changed after fit where the
-        target is "capability".
-    heads : {"joint", "separate"}, default="joint"
-        One clone of the estimator for all columns, or one each for quality,
-        cost and risk.
+        target is "capability"; weighs nothing where it is "choice".
+    heads : {"joint", "separate", "model"}, default="joint"
+        One clone of the estimator for all columns; one each for quality, cost
+        and risk; or one a model, fitted on the queries that have outcomes of
+        it: for sparse logs, in which a query went to one or two models only.
     n_jobs : int or None, default=None
         Heads, or columns, fitted at once.
     random_state : int, RandomState instance or None, default=None
@@ -169,7 +182,8 @@ class DistributionalRouter(MetaEstimatorMixin, BaseEstimator):
         Warns
         -----
         ImputationWarning
-            If more than 5 % of the pairs have no outcome.
+            If more than 5 % of the pairs have no outcome, unless there is a
+            head a model or the target is "choice"; or if a model has none.
         RiskAversionWarning
             If a model with one success would rank below one with none.
         """
@@ -190,22 +204,46 @@ class DistributionalRouter(MetaEstimatorMixin, BaseEstimator):
         self.score_range_ = outcomes.score_range
         capability = self.aggregator_.aggregate(outcomes)
         self._warn(outcomes, capability)
-        parts = self._targets(capability)
         self._baked_in = {name: getattr(self, name) for name in _BAKED_IN[self.target]}
-        names = _PARTS[self.target]
-        heads = [(names, np.hstack(parts))]
-        if self.heads == "separate":
-            heads = [((name,), part) for name, part in zip(names, parts, strict=True)]
         fit_params = process_routing(self, "fit", **fit_params).estimator.fit if fit_params else {}
-        seeds = self._seeds(len(heads))
-        self.estimators_ = Parallel(n_jobs=self.n_jobs)(
-            delayed(_fit_head)(
-                self._inner(len(outcomes)), X, table, seed, self.n_jobs, fit_params,
-                self._layout(blocks),
+        if self.target == "choice" and is_classifier(self._inner(len(outcomes))):
+            self.estimators_ = [
+                fit_classifier(
+                    self._inner(len(outcomes)), X, self._probabilities(outcomes),
+                    seed=self._seeds(1)[0], fit_params=fit_params,
+                )
+            ]  # fmt: skip
+            return self
+        names, parts = _PARTS[self.target], self._targets(outcomes, capability)
+        blocks = dict(zip(names, parts, strict=True))
+        common = {"seeds": self._seeds, "n_jobs": self.n_jobs, "fit_params": fit_params}
+        if self.heads == "model":
+            held = capability.n_outcomes > 0
+            self.estimators_ = fit_models(self._inner, X, blocks, self.models_, held=held, **common)
+        else:
+            separate = self.heads == "separate"
+            self.estimators_ = fit_blocks(
+                self._inner, X, blocks, self.models_, separate=separate, **common
             )
-            for (blocks, table), seed in zip(heads, seeds, strict=True)
-        )  # fmt: skip
         return self
+
+    @available_if(lambda self: self.target == "choice")
+    def predict_proba(self, X):
+        """Predict the probability that each model is best; only with target="choice".
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_queries, n_features)
+            Features of the queries.
+
+        Returns
+        -------
+        ndarray of shape (n_queries, n_models)
+            Probabilities, rows that sum to 1.
+        """
+        check_is_fitted(self)
+        self._check_features(X)
+        return predict_probabilities(self.estimators_[0], X, len(self.models_))
 
     def predict_capability(self, X):
         """Predict quality, cost and risk.
@@ -245,7 +283,7 @@ class DistributionalRouter(MetaEstimatorMixin, BaseEstimator):
         Returns
         -------
         ndarray of shape (n_queries, n_models)
-            Utilities.
+            Utilities; with target="choice", probabilities of being best.
 
         Raises
         ------
@@ -261,6 +299,8 @@ class DistributionalRouter(MetaEstimatorMixin, BaseEstimator):
                     f"target={self.target!r} bakes it into what is learnt; fit again, or use "
                     "target='capability'"
                 )
+        if self.target == "choice":
+            return self.predict_proba(X)
         own = self._own_decision(X)
         if own is not None:
             return own
@@ -369,11 +409,16 @@ class DistributionalRouter(MetaEstimatorMixin, BaseEstimator):
     # ---- parts ---------------------------------------------------------------
 
     def _check_parameters(self):
-        for name, allowed in (("target", _PARTS), ("heads", ("joint", "separate"))):
+        for name, allowed in (("target", _PARTS), ("heads", _HEADS)):
             if getattr(self, name) not in allowed:
                 raise ValueError(
                     f"{name} must be one of {list(allowed)}, got {getattr(self, name)!r}"
                 )
+        if self.target == "choice" and self.heads == "model":
+            raise ValueError(
+                "target='choice' weighs models against each other, which heads='model' keeps "
+                "apart; use heads='joint', which needs no outcome of every model here"
+            )
         for name in ("cost_weight", "risk_aversion"):
             value = getattr(self, name)
             if not isinstance(value, Real) or not 0 <= value < np.inf:
@@ -383,15 +428,6 @@ class DistributionalRouter(MetaEstimatorMixin, BaseEstimator):
         if self.estimator is not None:
             return clone(self.estimator)
         return KNeighborsRegressor(n_neighbors=min(16, n_queries), weights="distance")
-
-    def _layout(self, blocks):
-        """What the columns of Y are, for an estimator whose fit asks for it."""
-        layout = {"blocks": blocks, "models": self.models_}
-        return {
-            name: value
-            for name, value in layout.items()
-            if has_fit_parameter(self._inner(16), name)
-        }
 
     def _own_decision(self, X):
         """The utilities of an estimator that decides itself, None where it does not."""
@@ -408,21 +444,40 @@ class DistributionalRouter(MetaEstimatorMixin, BaseEstimator):
             return [None] * n
         return check_random_state(self.random_state).randint(2**31 - 1, size=n).tolist()
 
-    def _targets(self, capability):
+    def _targets(self, outcomes, capability):
         quality, cost, risk = capability.quality, capability.cost, capability.risk
         if self.target == "capability":
             return [quality, cost, risk]
         if self.target == "penalised":
             return [quality - self.risk_aversion * risk, cost]
+        if self.target == "choice":
+            return [self._probabilities(outcomes)]
         weights = {"cost_weight": self.cost_weight, "risk_aversion": self.risk_aversion}
         return [utility(quality, cost, risk, **weights)]
 
+    def _probabilities(self, outcomes):
+        return probability_best(
+            outcomes,
+            cost_weight=self.cost_weight,
+            cost_range=self.aggregator_.cost_range_,
+            random_state=0 if self.random_state is None else self.random_state,
+        )
+
     def _warn(self, outcomes, capability):
-        share = (capability.n_outcomes == 0).mean()
-        if share > 0.05:
+        absent = capability.n_outcomes == 0
+        never = self.models_[absent.all(axis=0)].tolist()
+        if never:
             warn(
-                f"{share:.0%} of the (query, model) pairs have no outcome, and were filled with "
-                "their model's mean; the router learns these as if they were seen",
+                f"there are no outcomes of {', '.join(map(str, never))}: all that is known of such "
+                "a model is the others' mean; use outcomes.subset(models=)",
+                ImputationWarning,
+                stacklevel=3,
+            )
+        elif absent.mean() > 0.05 and self.heads != "model" and self.target != "choice":
+            warn(
+                f"{absent.mean():.0%} of the (query, model) pairs have no outcome, and were filled "
+                "with their model's mean; the router learns these as if they were seen. "
+                "heads='model' fits each model on the queries that it has",
                 ImputationWarning,
                 stacklevel=3,
             )
@@ -438,7 +493,7 @@ class DistributionalRouter(MetaEstimatorMixin, BaseEstimator):
                 stacklevel=3,
             )
 
-    def _predict_parts(self, X):
+    def _check_features(self, X):
         if hasattr(self, "n_features_in_") and getattr(X, "ndim", 2) == 1:
             raise ValueError(
                 "X must have a row for each query, got a 1-D array. Reshape your data with "
@@ -446,14 +501,18 @@ class DistributionalRouter(MetaEstimatorMixin, BaseEstimator):
             )
         _check_feature_names(self, X, reset=False)
         _check_n_features(self, X, reset=False)
-        n_models = len(self.models_)
-        columns = [np.asarray(head.predict(X), dtype=float) for head in self.estimators_]
-        table = np.hstack([block.reshape(len(block), -1) for block in columns])
+
+    def _predict_parts(self, X):
+        self._check_features(X)
+        if self.heads == "model":
+            parts = predict_models(self.estimators_, X)
+        else:
+            parts = predict_blocks(self.estimators_, X, len(self.models_))
+        table = np.hstack(parts)
         if np.isnan(table).any():
             raise ValueError(
                 f"the estimator predicted NaN for {np.isnan(table).any(axis=1).sum()} queries"
             )
-        parts = np.split(table, table.shape[1] // n_models, axis=1)
         if self.target == "capability":
             if self.score_range_ is not None:
                 np.clip(parts[0], *self.score_range_, out=parts[0])
@@ -489,24 +548,3 @@ class DistributionalRouter(MetaEstimatorMixin, BaseEstimator):
                 f"{list(self.models_)}; use outcomes.subset(models=)"
             )
         return outcomes
-
-
-def _fit_head(estimator, X, Y, seed, n_jobs, fit_params, layout):
-    """Fit all columns at once, or one clone a column where that is refused.
-
-    Tags do not tell which it is: those of MLPRegressor and GridSearchCV deny
-    an ability that they have. One that asks for the layout of columns takes
-    them all.
-    """
-    if seed is not None:
-        names = [name for name in estimator.get_params() if name.endswith("random_state")]
-        own = [n for n in names if n == "random_state" or n.endswith("__random_state")]
-        estimator.set_params(**dict.fromkeys(own, seed))
-    if layout:
-        return estimator.fit(X, Y, **fit_params, **layout)
-    if Y.shape[1] == 1:
-        return estimator.fit(X, Y.ravel(), **fit_params)
-    try:
-        return clone(estimator).fit(X, Y, **fit_params)
-    except (TypeError, ValueError):
-        return MultiOutputRegressor(estimator, n_jobs=n_jobs).fit(X, Y, **fit_params)

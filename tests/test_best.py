@@ -100,12 +100,15 @@ def test_one_outcome_a_pair_is_warned_of_and_ties_share():
 
 def test_bad_arguments_of_probability_best():
     outcomes = Outcomes.from_array(np.ones((4, 2, 2, 2)))
-    with pytest.raises(ValueError, match="at least 3 queries, got 2"):
+    with pytest.raises(ValueError, match="at least 3 queries, got n_samples=2"):
         probability_best(outcomes[:2])
     with pytest.raises(ValueError, match="cost_weight"):
         probability_best(outcomes, cost_weight=-1)
     with pytest.raises(ValueError, match="n_draws"):
         probability_best(outcomes, n_draws=0)
+    priced = Outcomes.from_array(np.ones((4, 2, 2, 2)), costs=[1.0, 2.0])
+    with pytest.raises(ValueError, match="cost_range"):
+        probability_best(priced, cost_weight=0.1, cost_range=(0.0, np.nan))
 
 
 def slow_flips(scores):

@@ -37,7 +37,12 @@ SPARSE = "expects a multi-output predict of shape (n, 1); a router predicts one 
 
 
 @parametrize_with_checks(
-    [DistributionalRouter(), OutcomeAggregator()],
+    [
+        DistributionalRouter(),
+        DistributionalRouter(target="choice"),
+        DistributionalRouter(heads="model"),
+        OutcomeAggregator(),
+    ],
     expected_failed_checks=lambda estimator: (
         {"check_estimator_sparse_array": SPARSE, "check_estimator_sparse_matrix": SPARSE}
         if isinstance(estimator, DistributionalRouter)

@@ -79,7 +79,7 @@ def probability_best(
     """
     outcomes = as_outcomes(outcomes)
     if len(outcomes) < 3:
-        raise ValueError(f"a posterior needs at least 3 queries, got {len(outcomes)}")
+        raise ValueError(f"a posterior needs at least 3 queries, got n_samples={len(outcomes)}")
     if n_draws < 1:
         raise ValueError(f"n_draws must be at least 1, got {n_draws!r}")
     utilities = outcome_utilities(outcomes, cost_weight, cost_range)
