@@ -37,8 +37,8 @@ from dars_sklearn import (
 )
 from dars_sklearn.aggregate import cost_range
 from dars_sklearn.datasets import fetch_dars, load_smol_outcomes
-from dars_sklearn.decision import realised_utility
 from dars_sklearn.exceptions import RiskAversionWarning
+from dars_sklearn.metrics import routed_utility
 
 DRAWS_OF_A_CURVE = 30
 CURVE_FAMILIES = ("knn", "mirt")
@@ -110,7 +110,7 @@ def point(router, X, outcomes, X_test, test, scale, n_outcomes, n_queries, seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RiskAversionWarning)
         routes = router.fit(X[chosen], labels).predict(X_test)
-    return realised_utility(routes, test, **scale).mean()
+    return routed_utility(test, routes, **scale)
 
 
 def curves(features, outcomes, test, arguments):

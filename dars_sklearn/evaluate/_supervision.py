@@ -1,24 +1,32 @@
-"""Honest comparisons: paired, on held-out queries, over many draws."""
+"""What distribution labels are worth to a router, over many single-shot draws."""
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 from sklearn.base import clone
-from sklearn.pipeline import Pipeline
-from sklearn.utils import check_random_state
 from tqdm.auto import tqdm
 
-from dars_sklearn.aggregate import OutcomeAggregator, cost_range
+from dars_sklearn._realised import Realised
+from dars_sklearn.aggregate import cost_range
+from dars_sklearn.evaluate._bootstrap import paired_interval
+from dars_sklearn.evaluate._routers import final_router, with_cost_scaling
+from dars_sklearn.exceptions import SeparabilityWarning
 from dars_sklearn.families import single_shot_twin
-from dars_sklearn.metrics import oracle_utility
+from dars_sklearn.metrics import best_single_model, oracle_name, oracle_utility
 
-__all__ = ["SupervisionComparison", "compare_supervision", "paired_interval"]
+__all__ = ["SupervisionComparison", "compare_supervision"]
 
-_METRICS = ("score", "cost", "utility", "instability", "regret")
-# Values resampled at once.
-_BLOCK = 1 << 22
+# Metrics, and the tables of realised values that they are means of.
+_METRICS = {
+    "score": "score",
+    "cost": "scaled_cost",
+    "utility": "utility",
+    "instability": "spread",
+    "regret": "utility",
+}
 
 
 @dataclass(frozen=True)
@@ -29,9 +37,9 @@ class SupervisionComparison:
     ----------
     table : DataFrame
         A row a metric: score, scaled cost, utility, instability (mean sample
-        deviation of the routed model's scores), regret (to the oracle that is
-        cross-fitted over paraphrases; to the naive one where there is only one
-        paraphrase), and agreement (share of queries that two single-shot draws route alike).
+        deviation of the routed model's scores), regret (to the cross-fitted
+        oracle), and agreement (share of queries that two single-shot draws
+        route alike).
         Columns: ``distribution``; ``single_shot``, the mean over draws, and
         ``single_shot_std``, their deviation; ``difference``, with the interval
         from ``low`` to ``high`` over queries.
@@ -70,10 +78,12 @@ class SupervisionComparison:
             The comparison on these outcomes.
         """
         outcomes, cost_weight = self._fitted_on
-        realised = _Realised(outcomes_test, cost_weight, self.cost_range)
+        scale = {"cost_weight": cost_weight, "cost_range": self.cost_range}
+        realised = Realised(outcomes_test, **scale)
+        oracle = oracle_utility(outcomes_test, **scale, average=False)
         return SupervisionComparison(
-            _tabulate(realised, self.routes, self.single_shot_routes, random_state),
-            _baselines(realised, outcomes),
+            _tabulate(realised, oracle, self.routes, self.single_shot_routes, random_state),
+            _baselines(realised, oracle, outcomes, outcomes_test, scale),
             self.routes,
             self.single_shot_routes,
             self.cost_range,
@@ -168,9 +178,9 @@ def compare_supervision(
     ['distribution', 'single_shot', 'single_shot_std']
     """
     limits = cost_range(outcomes)
-    router = _with_cost_scaling(router, limits)
+    router = with_cost_scaling(router, limits)
     twin = single_shot_twin(router)
-    cost_weight = _final(router).cost_weight
+    cost_weight = final_router(router).cost_weight
     routes = clone(router).fit(X, outcomes).predict(X_test)
     disable = None if verbose is None else not verbose
     jobs = (
@@ -184,85 +194,33 @@ def compare_supervision(
 
 
 def _fit_on_draw(twin, X, outcomes, X_test, seed):
-    return clone(twin).fit(X, outcomes.single_shot(seed)).predict(X_test)
+    with warnings.catch_warnings():
+        # That one draw tells nothing of its noise is what is compared here.
+        warnings.simplefilter("ignore", SeparabilityWarning)
+        return clone(twin).fit(X, outcomes.single_shot(seed)).predict(X_test)
 
 
-def _final(router):
-    return router[-1] if isinstance(router, Pipeline) else router
-
-
-def _with_cost_scaling(router, limits):
-    """A clone whose labels and utilities are on the scale of all that is compared."""
-    router = clone(router)
-    final = _final(router)
-    aggregator = OutcomeAggregator() if final.aggregator is None else final.aggregator
-    if limits[1] > limits[0] and isinstance(aggregator.cost_scaling, str):
-        final.set_params(aggregator=clone(aggregator).set_params(cost_scaling=limits))
-    return router
-
-
-class _Realised:
-    """What each model in fact achieves on each test query."""
-
-    def __init__(self, outcomes, cost_weight, limits):
-        self.cost_weight, self.limits = cost_weight, limits
-        scaling = limits if limits[1] > limits[0] else "minmax"
-        capability = OutcomeAggregator(cost_scaling=scaling).fit(outcomes).aggregate(outcomes)
-        self.models = outcomes.models
-        self.held = capability.n_outcomes > 0
-        utility = capability.quality - cost_weight * capability.cost
-        weights = {"cost_weight": cost_weight, "cost_range": limits}
-        crossfit = outcomes.to_array().shape[2] > 1
-        oracle = oracle_utility(outcomes, **weights, crossfit=crossfit, average=False)
-        self.tables = {
-            "score": capability.quality,
-            "cost": capability.cost,
-            "utility": utility,
-            "instability": capability.risk,
-            "regret": oracle[:, None] - utility,
-        }
-        self.oracles = {
-            "oracle, cross-fitted": oracle_utility(outcomes, **weights),
-            "oracle, naive": oracle_utility(outcomes, **weights, crossfit=False),
-        }
-
-    def on(self, outcomes):
-        """The same of other outcomes, on the same scale."""
-        return _Realised(outcomes, self.cost_weight, self.limits)
-
-    def places(self, routes):
-        """The columns of routes, which must have outcomes."""
-        number = {model: place for place, model in enumerate(self.models.tolist())}
-        columns = np.array([number[model] for model in np.ravel(routes).tolist()])
-        columns = columns.reshape(np.shape(routes))
-        absent = ~np.take_along_axis(self.held, np.atleast_2d(columns).T, axis=1)
-        if absent.any():
-            raise ValueError(
-                f"{absent.any(axis=1).sum()} of {len(self.held)} test queries were routed to a "
-                "model that has no outcome for them; collect these first"
-            )
-        return columns
-
-
-def _tabulate(realised, routes, drawn, random_state):
-    columns, by_draw = realised.places(routes), realised.places(drawn)
+def _tabulate(realised, oracle, routes, drawn, random_state):
+    columns = realised.places(routes)
+    by_draw = [realised.places(of) for of in drawn]
     rows = {}
-    for name in _METRICS:
-        table = realised.tables[name]
-        own = np.take_along_axis(table, columns[:, None], axis=1)[:, 0]
-        single = np.take_along_axis(table, by_draw.T, axis=1)  # queries x draws
+    for name, table in _METRICS.items():
+        own = realised.at(table, columns)
+        single = np.stack([realised.at(table, of) for of in by_draw], axis=1)  # queries x draws
+        if name == "regret":
+            own, single = oracle - own, oracle[:, None] - single
         difference = own - single.mean(axis=1)
         low, high = paired_interval(difference, random_state=random_state)
         rows[name] = {
-            "distribution": own.mean(),
-            "single_shot": single.mean(),
-            "single_shot_std": single.mean(axis=0).std(ddof=1) if len(by_draw) > 1 else np.nan,
-            "difference": difference.mean(),
+            "distribution": np.nanmean(own),
+            "single_shot": np.nanmean(single),
+            "single_shot_std": np.nanmean(single, axis=0).std(ddof=1) if len(drawn) > 1 else np.nan,
+            "difference": np.nanmean(difference),
             "low": low,
             "high": high,
         }
     table = pd.DataFrame.from_dict(rows, orient="index")
-    table.loc["agreement", "single_shot"] = _agreement(by_draw, len(realised.models))
+    table.loc["agreement", "single_shot"] = _agreement(np.array(by_draw), len(realised.models))
     table.index.name = "metric"
     return table
 
@@ -276,58 +234,16 @@ def _agreement(by_draw, n_models):
     return float((counts * (counts - 1)).sum(axis=0).mean() / (n_draws * (n_draws - 1)))
 
 
-def _baselines(realised, outcomes):
+def _baselines(realised, oracle, outcomes, outcomes_test, scale):
     """The best single model by the training outcomes, a random choice, and oracles."""
-    trained = realised.on(outcomes).tables["utility"].mean(axis=0)
-    best = int(np.argmax(trained))
+    name = best_single_model(outcomes, **scale)
+    best = realised.models.tolist().index(name)
+    tables = [getattr(realised, _METRICS[metric]) for metric in ("score", "cost", "utility")]
+    naive = oracle_utility(outcomes_test, **scale, crossfit=False)
     rows = {
-        f"best single ({realised.models[best]})": [
-            realised.tables[name][:, best].mean() for name in _METRICS[:3]
-        ],
-        "random choice": [realised.tables[name].mean() for name in _METRICS[:3]],
-    } | {name: [np.nan, np.nan, value] for name, value in realised.oracles.items()}
-    return pd.DataFrame.from_dict(rows, orient="index", columns=list(_METRICS[:3]))
-
-
-def paired_interval(difference, *, level=0.95, n_resamples=2000, random_state=None):
-    """Bootstrap interval of a mean difference, over queries.
-
-    Parameters
-    ----------
-    difference : array-like of shape (n_queries,)
-        Of each query, one thing less another.
-    level : float, default=0.95
-        Share of intervals that hold the true mean.
-    n_resamples : int, default=2000
-        Resamples.
-    random_state : int, RandomState instance or None, default=None
-        Seed.
-
-    Returns
-    -------
-    tuple of float
-        Lower and upper end, by percentiles.
-
-    References
-    ----------
-    Efron & Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 13.
-
-    Examples
-    --------
-    >>> from dars_sklearn.evaluate import paired_interval
-    >>> low, high = paired_interval([1.0, 1.0, 1.0], random_state=0)
-    >>> float(low), float(high)
-    (1.0, 1.0)
-    """
-    difference = np.asarray(difference, dtype=np.float64)
-    rng = check_random_state(random_state)
-    n = len(difference)
-    at_once = max(_BLOCK // n, 1)
-    means = np.concatenate(
-        [
-            difference[rng.randint(n, size=(min(at_once, n_resamples - first), n))].mean(axis=1)
-            for first in range(0, n_resamples, at_once)
-        ]
-    )
-    tail = (1 - level) / 2
-    return tuple(np.quantile(means, [tail, 1 - tail]))
+        f"best single ({name})": [np.nanmean(table[:, best]) for table in tables],
+        "random choice": [np.nanmean(table) for table in tables],
+        oracle_name(outcomes_test): [np.nan, np.nan, np.mean(oracle[~np.isnan(oracle)])],
+        "oracle, naive": [np.nan, np.nan, naive],
+    }
+    return pd.DataFrame.from_dict(rows, orient="index", columns=["score", "cost", "utility"])

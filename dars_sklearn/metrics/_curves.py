@@ -1,0 +1,275 @@
+"""One number for a whole curve of quality against cost.
+
+A curve is the points (mean cost, mean score) of a router at different weights
+of cost. Where metrics were defined for a weak and a strong model, whose share
+of calls is the cost, the axis here is the cost itself, from the weak model's
+to the strong one's; with two models of constant cost it is the same.
+"""
+
+from warnings import warn
+
+import numpy as np
+
+from dars_sklearn.exceptions import UndefinedMetricWarning
+
+__all__ = ["aiq", "apgr", "call_performance_threshold", "cost_hull", "quality_neutral_cost"]
+
+
+def cost_hull(cost, score):
+    """Find the non-decreasing concave hull of points of cost and score.
+
+    Any point on it can be had by sending a random share of queries by one
+    point's routes and the rest by another's.
+
+    Parameters
+    ----------
+    cost, score : array-like of shape (n_points,)
+        Mean cost and mean score of each point.
+
+    Returns
+    -------
+    tuple of ndarray of shape (n_corners,)
+        Costs and scores of its corners, from the cheapest point to the best.
+
+    References
+    ----------
+    RouterBench, arXiv 2403.12031, section 3.
+
+    Examples
+    --------
+    >>> from dars_sklearn.metrics import cost_hull
+    >>> cost, score = cost_hull([1, 2, 3, 4], [0.5, 0.5, 0.9, 0.8])
+    >>> cost.tolist(), score.tolist()
+    ([1.0, 3.0], [0.5, 0.9])
+    """
+    cost, score = _points(cost, score)
+    # Of points of the same cost the best; and none past the best of all.
+    order = np.lexsort((-score, cost))
+    cost, score = cost[order], score[order]
+    keep = np.append(True, np.diff(cost) > 0) & (np.arange(len(cost)) <= np.argmax(score))
+    corners = []
+    for point in zip(cost[keep].tolist(), score[keep].tolist(), strict=True):
+        while len(corners) > 1 and _is_below(corners[-2], corners[-1], point):
+            corners.pop()
+        if not corners or point[1] > corners[-1][1]:
+            corners.append(point)
+    return tuple(np.array(corners).T)
+
+
+def aiq(cost, score, *, cost_range):
+    """Average quality over a range of costs: the area under the hull, by its width.
+
+    Parameters
+    ----------
+    cost, score : array-like of shape (n_points,)
+        Mean cost and mean score of the points of a curve.
+    cost_range : tuple of float
+        From which cost to which; the same for all that is compared.
+
+    Returns
+    -------
+    float
+        In the range of scores, higher is better. Beyond its dearest corner the
+        hull goes on level; before its cheapest point, on the line to no answer
+        at no cost.
+
+    Raises
+    ------
+    ValueError
+        If the range has no width.
+
+    References
+    ----------
+    AIQ of RouterBench, arXiv 2403.12031, section 3.
+
+    Examples
+    --------
+    >>> from dars_sklearn.metrics import aiq
+    >>> aiq([1, 3], [0.5, 0.9], cost_range=(1, 3))
+    0.7
+    """
+    low, high = cost_range
+    if not 0 <= low < high < np.inf:
+        raise ValueError(f"cost_range must be two costs, low then high, got {cost_range!r}")
+    cost, score = cost_hull(cost, score)
+    if cost[0] > 0:
+        cost, score = np.append(0, cost), np.append(0, score)
+    at = np.unique(np.concatenate([[low, high], cost[(cost > low) & (cost < high)]]))
+    return float(np.trapezoid(np.interp(at, cost, score), at) / (high - low))
+
+
+def apgr(cost, score, *, weak, strong):
+    """Average performance gap recovered, over costs from the weak model's to the strong one's.
+
+    Parameters
+    ----------
+    cost, score : array-like of shape (n_points,)
+        Mean cost and mean score of the points of a curve.
+    weak, strong : tuple of float
+        Mean cost and mean score of the weak model (the cheapest), and of the
+        strong one (the best single model on training data).
+
+    Returns
+    -------
+    float
+        The mean of the gap recovered, by linear interpolation between points,
+        those of the two models among them. 0.5 for a random mixture of the
+        two, 1 where the strong model's score costs no more than the weak
+        model; NaN where the strong one is not both dearer and better.
+
+    Warns
+    -----
+    UndefinedMetricWarning
+        If it is not.
+
+    References
+    ----------
+    APGR of RouteLLM, arXiv 2406.18665, section 3.
+
+    Examples
+    --------
+    >>> from dars_sklearn.metrics import apgr
+    >>> apgr([1, 2, 3], [0.5, 0.8, 0.9], weak=(1, 0.5), strong=(3, 0.9))
+    0.625
+    """
+    curve = _gap_curve(cost, score, weak, strong)
+    return float("nan") if curve is None else float(np.trapezoid(curve[1], curve[0]))
+
+
+def call_performance_threshold(cost, score, x, *, weak, strong):
+    """Least share of the extra cost at which a share x of the gap is recovered: CPT(x).
+
+    Parameters
+    ----------
+    cost, score : array-like of shape (n_points,)
+        Mean cost and mean score of the points of a curve.
+    x : float
+        Share of the gap between the models, from 0 to 1.
+    weak, strong : tuple of float
+        Mean cost and mean score of the weak model, and of the strong one.
+
+    Returns
+    -------
+    float
+        From 0, the weak model's cost, to 1, the strong one's; lower is better.
+        NaN where the strong model is not both dearer and better.
+
+    Warns
+    -----
+    UndefinedMetricWarning
+        If it is not.
+
+    References
+    ----------
+    CPT(x %) of RouteLLM, arXiv 2406.18665, section 3, as a share.
+
+    Examples
+    --------
+    >>> from dars_sklearn.metrics import call_performance_threshold
+    >>> curve = [1, 2, 3], [0.5, 0.875, 1.0]
+    >>> call_performance_threshold(*curve, 0.75, weak=(1, 0.5), strong=(3, 1.0))
+    0.5
+    """
+    if not 0 <= x <= 1:
+        raise ValueError(f"x must be a share from 0 to 1, got {x!r}")
+    curve = _gap_curve(cost, score, weak, strong)
+    return float("nan") if curve is None else _first_reach(*curve, x)
+
+
+def quality_neutral_cost(cost, score, *, strong):
+    """Least cost at which a router scores as well as the strong model, by the latter's cost.
+
+    Parameters
+    ----------
+    cost, score : array-like of shape (n_points,)
+        Mean cost and mean score of the points of a curve.
+    strong : tuple of float
+        Mean cost and mean score of the strong model.
+
+    Returns
+    -------
+    float
+        At least 0; below 1 where routing saves. NaN where no point of the
+        curve scores as well, or the strong model is free.
+
+    Warns
+    -----
+    UndefinedMetricWarning
+        If it is NaN.
+
+    References
+    ----------
+    QNC, reported by EquiRouter, arXiv 2602.03478, and others.
+
+    Examples
+    --------
+    >>> from dars_sklearn.metrics import quality_neutral_cost
+    >>> quality_neutral_cost([1, 2, 3], [0.5, 0.9, 0.95], strong=(4, 0.9))
+    0.5
+    """
+    cost, score = _points(cost, score)
+    order = np.lexsort((-score, cost))
+    reached = _first_reach(cost[order], score[order], strong[1])
+    if np.isnan(reached) or not strong[0] > 0:
+        warn(
+            f"no point of the curve scores as well as the strong model, {strong[1]:.4g}; the best "
+            f"is {score.max():.4g}"
+            if np.isnan(reached)
+            else "the strong model costs nothing",
+            UndefinedMetricWarning,
+            stacklevel=2,
+        )
+        return float("nan")
+    return float(reached / strong[0])
+
+
+def _points(cost, score):
+    cost, score = np.asarray(cost, dtype=float), np.asarray(score, dtype=float)
+    if cost.ndim != 1 or cost.shape != score.shape or not len(cost):
+        raise ValueError(
+            f"cost and score must be 1-D, of one length and not empty, got shapes {cost.shape} "
+            f"and {score.shape}"
+        )
+    if not (np.isfinite(cost).all() and np.isfinite(score).all()):
+        raise ValueError("cost and score must be finite")
+    return cost, score
+
+
+def _is_below(left, middle, right):
+    """Whether the middle point is on or below the line from left to right."""
+    rise = (right[1] - left[1]) * (middle[0] - left[0])
+    return (middle[1] - left[1]) * (right[0] - left[0]) <= rise
+
+
+def _gap_curve(cost, score, weak, strong):
+    """Share of the extra cost, and of the gap; None where there is none of both."""
+    if not (strong[0] > weak[0] and strong[1] > weak[1]):
+        warn(
+            f"the strong model (cost {strong[0]:.4g}, score {strong[1]:.4g}) is not dearer and "
+            f"better than the weak one (cost {weak[0]:.4g}, score {weak[1]:.4g})",
+            UndefinedMetricWarning,
+            stacklevel=3,
+        )
+        return None
+    cost, score = _points(cost, score)
+    cost = np.concatenate([cost, [weak[0], strong[0]]])
+    score = np.concatenate([score, [weak[1], strong[1]]])
+    order = np.lexsort((score, cost))
+    share = (cost[order] - weak[0]) / (strong[0] - weak[0])
+    gap = (score[order] - weak[1]) / (strong[1] - weak[1])
+    inside = (share > 0) & (share < 1)
+    ends = np.interp([0, 1], share, gap)
+    share, gap = np.append(share[inside], [0, 1]), np.append(gap[inside], ends)
+    order = np.argsort(share, kind="stable")
+    return share[order], gap[order]
+
+
+def _first_reach(x, y, level):
+    """The least x at which the line through the points reaches a level, NaN if never."""
+    reached = np.flatnonzero(y >= level - 1e-12)
+    if not len(reached):
+        return float("nan")
+    at = reached[0]
+    if at == 0:
+        return float(x[0])
+    return float(np.interp(level, [y[at - 1], y[at]], [x[at - 1], x[at]]))
