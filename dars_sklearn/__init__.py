@@ -3,7 +3,13 @@
 from dars_sklearn.aggregate import Capability, OutcomeAggregator
 from dars_sklearn.collect import OutcomeCollector
 from dars_sklearn.encode import QueryEncoder
-from dars_sklearn.evaluate import compare_supervision
+from dars_sklearn.evaluate import (
+    compare_supervision,
+    deferral_curve,
+    evaluate_router,
+    routing_report,
+    tune_cost_weight,
+)
 from dars_sklearn.families import list_routers, make_router, single_shot_twin
 from dars_sklearn.metrics import cross_val_capability, routing_scorer
 from dars_sklearn.outcomes import Outcomes
@@ -20,9 +26,13 @@ __all__ = [
     "QueryEncoder",
     "compare_supervision",
     "cross_val_capability",
+    "deferral_curve",
+    "evaluate_router",
     "list_routers",
     "make_router",
+    "routing_report",
     "routing_scorer",
     "single_shot_twin",
+    "tune_cost_weight",
 ]
 __version__ = "0.1.0"

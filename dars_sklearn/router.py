@@ -305,16 +305,8 @@ class DistributionalRouter(MetaEstimatorMixin, BaseEstimator):
         own = self._own_decision(X)
         if own is not None:
             return own
-        parts = self._predict_parts(X)
-        # What the target has folded into quality weighs nothing any more.
-        quality, cost, risk = parts + [np.zeros(1)] * (3 - len(parts))
-        return utility(
-            quality,
-            cost,
-            risk,
-            cost_weight=self.cost_weight,
-            risk_aversion=self.risk_aversion,
-        )
+        value, price = self._value_and_price(X)
+        return value - self.cost_weight * price
 
     def predict(self, X, available=None):
         """Choose a model for each query.
@@ -424,6 +416,14 @@ class DistributionalRouter(MetaEstimatorMixin, BaseEstimator):
         if self.estimator is not None:
             return clone(self.estimator)
         return KNeighborsRegressor(n_neighbors=min(16, n_queries), weights="distance")
+
+    def _value_and_price(self, X):
+        """Utility at no weight of cost, and what a unit of that weight takes off."""
+        parts = self._predict_parts(X)
+        if self.target == "capability":
+            return parts[0] - self.risk_aversion * parts[2], parts[1]
+        # What the target has folded into quality weighs nothing any more.
+        return parts[0], parts[1] if len(parts) > 1 else np.zeros(1)
 
     def _own_decision(self, X):
         """The utilities of an estimator that decides itself, None where it does not."""

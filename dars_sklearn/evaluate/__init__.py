@@ -1,6 +1,24 @@
 """Honest evaluation: paired, on held-out queries, beside what has to be beaten."""
 
 from dars_sklearn.evaluate._bootstrap import paired_interval
+from dars_sklearn.evaluate._deferral import (
+    CostWeightChoice,
+    DeferralCurve,
+    deferral_curve,
+    tune_cost_weight,
+)
+from dars_sklearn.evaluate._report import RoutingReport, evaluate_router, routing_report
 from dars_sklearn.evaluate._supervision import SupervisionComparison, compare_supervision
 
-__all__ = ["SupervisionComparison", "compare_supervision", "paired_interval"]
+__all__ = [
+    "CostWeightChoice",
+    "DeferralCurve",
+    "RoutingReport",
+    "SupervisionComparison",
+    "compare_supervision",
+    "deferral_curve",
+    "evaluate_router",
+    "paired_interval",
+    "routing_report",
+    "tune_cost_weight",
+]

@@ -1,11 +1,14 @@
 """Routers by themselves or at the end of a pipeline."""
 
+from numbers import Integral
+
 from sklearn.base import clone
+from sklearn.model_selection import KFold, check_cv
 from sklearn.pipeline import Pipeline
 
 from dars_sklearn.aggregate import OutcomeAggregator
 
-__all__ = ["features_of", "final_router", "with_cost_scaling"]
+__all__ = ["check_length", "features_of", "final_router", "folds", "with_cost_scaling"]
 
 
 def final_router(router):
@@ -26,3 +29,20 @@ def with_cost_scaling(router, limits):
     if limits[1] > limits[0] and isinstance(aggregator.cost_scaling, str):
         final.set_params(aggregator=clone(aggregator).set_params(cost_scaling=limits))
     return router
+
+
+def folds(cv, random_state):
+    """A splitter; a number of folds shuffles, unlike scikit-learn's own."""
+    if isinstance(cv, Integral):
+        return KFold(cv, shuffle=True, random_state=random_state)
+    return check_cv(cv, classifier=False)
+
+
+def check_length(X, outcomes):
+    """Refuse features of more queries, or fewer, than there are outcomes of."""
+    n_rows = X.shape[0] if hasattr(X, "shape") else len(X)
+    if n_rows != len(outcomes):
+        raise ValueError(
+            f"X has {n_rows} queries and the outcomes have {len(outcomes)}; they must be the same "
+            "queries in the same order"
+        )

@@ -6,12 +6,13 @@ import numpy as np
 from joblib import Parallel, delayed
 from sklearn.base import clone
 from sklearn.model_selection import check_cv
+from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
 
 from dars_sklearn.metrics._realised import routed_utility
 from dars_sklearn.router import PredictedCapability
 
-__all__ = ["cross_val_capability", "routing_scorer"]
+__all__ = ["cross_val_capability", "out_of_fold", "routing_scorer"]
 
 
 def routing_scorer(*, cost_weight=0.0, cost_range=None, missing="raise"):
@@ -75,22 +76,57 @@ def cross_val_capability(router, X, outcomes, *, cv=None, n_jobs=None):
     PredictedCapability
         Out-of-fold quality, cost and risk, each (n_queries, n_models).
     """
+    return PredictedCapability(
+        *out_of_fold(
+            router, X, outcomes, cv, n_jobs, lambda fitted, X: fitted.predict_capability(X)
+        )
+    )
+
+
+def out_of_fold(router, X, outcomes, cv, n_jobs, predict):
+    """Predict each query by a router that did not see it.
+
+    Parameters
+    ----------
+    router : DistributionalRouter, or Pipeline that ends in one
+        Not fitted.
+    X : array-like of shape (n_queries, ...)
+        Queries, or their features.
+    outcomes : Outcomes
+        Their outcomes.
+    cv : int, splitter, iterable or None
+        As in scikit-learn.
+    n_jobs : int or None
+        Folds at once.
+    predict : callable
+        Of the fitted router, without what encodes its queries, and its
+        features; returns arrays of a row a query.
+
+    Returns
+    -------
+    list of ndarray
+        What ``predict`` returns, for all queries in their order.
+
+    Raises
+    ------
+    ValueError
+        If the test parts do not cover every query once.
+    """
     splits = list(check_cv(cv, classifier=False).split(X, outcomes))
     covered = np.sort(np.concatenate([test for _, test in splits]))
     if not np.array_equal(covered, np.arange(len(outcomes))):
         raise ValueError("cv must put every query in exactly one test part")
     parts = Parallel(n_jobs=n_jobs)(
-        delayed(_fold_capability)(router, X, outcomes, train, test) for train, test in splits
+        delayed(_fit_and_predict)(router, X, outcomes, train, test, predict)
+        for train, test in splits
     )
     back = np.argsort(np.concatenate([test for _, test in splits]))
-    return PredictedCapability(
-        *(np.concatenate(values)[back] for values in zip(*parts, strict=True))
-    )
+    return [np.concatenate(values)[back] for values in zip(*parts, strict=True)]
 
 
-def _fold_capability(router, X, outcomes, train, test):
+def _fit_and_predict(router, X, outcomes, train, test, predict):
     fitted = clone(router).fit(_safe_indexing(X, train), outcomes[train])
     features = _safe_indexing(X, test)
-    if hasattr(fitted, "predict_capability"):
-        return fitted.predict_capability(features)
-    return fitted[-1].predict_capability(fitted[:-1].transform(features))
+    if isinstance(fitted, Pipeline):
+        return predict(fitted[-1], fitted[:-1].transform(features))
+    return predict(fitted, features)
