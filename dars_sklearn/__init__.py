@@ -7,6 +7,7 @@ from dars_sklearn.evaluate import (
     compare_supervision,
     deferral_curve,
     evaluate_router,
+    plan_design,
     routing_report,
     tune_cost_weight,
 )
@@ -30,6 +31,7 @@ __all__ = [
     "evaluate_router",
     "list_routers",
     "make_router",
+    "plan_design",
     "routing_report",
     "routing_scorer",
     "single_shot_twin",

@@ -295,6 +295,28 @@ def within_group(group, codes, labels):
     return rank[inverse], int(rank.max(initial=-1)) + 1
 
 
+def random_rank(group, rng):
+    """Number the members of each group in a random order.
+
+    Parameters
+    ----------
+    group : ndarray of int of shape (n,)
+        Group of each member.
+    rng : RandomState
+        Source of the order.
+
+    Returns
+    -------
+    ndarray of int of shape (n,)
+        From 0 up in each group.
+    """
+    order = np.lexsort((rng.random_sample(len(group)), group))
+    starts = np.flatnonzero(np.diff(group[order], prepend=-1))
+    rank = np.empty(len(group), dtype=np.int64)
+    rank[order] = np.arange(len(group)) - np.repeat(starts, np.diff(starts, append=len(group)))
+    return rank
+
+
 def check_range(score_range):
     """Return a score range as two floats, or None."""
     if score_range is None:

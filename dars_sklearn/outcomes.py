@@ -19,6 +19,7 @@ from dars_sklearn._tables import (
     label_array,
     optional_column,
     order_labels,
+    random_rank,
     shown,
     sort_labels,
     sort_outcomes,
@@ -536,6 +537,55 @@ class Outcomes:
         chosen = self.offsets[:-1] + (draw * lengths).astype(np.int64)
         held = lengths > 0
         return self._take(chosen[held], held, self.queries, self.models, held.all())
+
+    def subsample(self, n_paraphrases=None, n_samples=None, random_state=None):
+        """Draw a smaller design: fewer paraphrases of each query, fewer samples of each.
+
+        Parameters
+        ----------
+        n_paraphrases : int or None, default=None
+            Paraphrases kept of each query, the same for all models; None keeps
+            all, and so does a query that has no more.
+        n_samples : int or None, default=None
+            Samples kept of each model and paraphrase.
+        random_state : int, RandomState instance or None, default=None
+            Seed of the draw.
+
+        Returns
+        -------
+        Outcomes
+            The outcomes kept.
+
+        Raises
+        ------
+        ValueError
+            If a number is below 1.
+
+        Examples
+        --------
+        >>> from dars_sklearn.datasets import make_routing_outcomes
+        >>> make_routing_outcomes(50, 3, 5, 5, random_state=0).outcomes.subsample(2, 1, 0)
+        <Outcomes: 50 queries x 3 models, 300 outcomes, 2 a pair>
+        """
+        rng = check_random_state(random_state)
+        pair = np.repeat(np.arange(len(self.offsets) - 1), np.diff(self.offsets))
+        width = len(self._paraphrase_labels)
+        keep = np.ones(len(pair), dtype=bool)
+        for name, number in (("n_paraphrases", n_paraphrases), ("n_samples", n_samples)):
+            if number is None:
+                continue
+            if number < 1:
+                raise ValueError(f"{name} must be at least 1, got {number!r}")
+            if name == "n_samples":
+                keep &= random_rank(pair * width + self.paraphrase, rng) < number
+                continue
+            keys, key = np.unique(
+                pair // self.n_models * width + self.paraphrase, return_inverse=True
+            )
+            keep &= (random_rank(keys // width, rng) < number)[key]
+        lengths = np.bincount(pair[keep], minlength=len(self.offsets) - 1)
+        index = np.flatnonzero(keep)
+        return self._take(index, lengths, self.queries, self.models, self.full_grid)
 
     def _select(self, rows, columns):
         pairs = (rows[:, None] * self.n_models + columns).ravel()

@@ -7,18 +7,21 @@ from dars_sklearn.evaluate._deferral import (
     deferral_curve,
     tune_cost_weight,
 )
+from dars_sklearn.evaluate._design import DesignPlan, plan_design
 from dars_sklearn.evaluate._report import RoutingReport, evaluate_router, routing_report
 from dars_sklearn.evaluate._supervision import SupervisionComparison, compare_supervision
 
 __all__ = [
     "CostWeightChoice",
     "DeferralCurve",
+    "DesignPlan",
     "RoutingReport",
     "SupervisionComparison",
     "compare_supervision",
     "deferral_curve",
     "evaluate_router",
     "paired_interval",
+    "plan_design",
     "routing_report",
     "tune_cost_weight",
 ]
