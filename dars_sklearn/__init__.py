@@ -15,16 +15,26 @@ from dars_sklearn.families import list_routers, make_router, single_shot_twin
 from dars_sklearn.metrics import cross_val_capability, routing_scorer
 from dars_sklearn.outcomes import Outcomes
 from dars_sklearn.paraphrase import ParaphraseExpander
+from dars_sklearn.plotting import (
+    CapabilityDisplay,
+    DeferralCurveDisplay,
+    LabelNoiseDisplay,
+    ReliabilityDisplay,
+)
 from dars_sklearn.router import DistributionalRouter
 
 __all__ = [
     "Capability",
+    "CapabilityDisplay",
+    "DeferralCurveDisplay",
     "DistributionalRouter",
+    "LabelNoiseDisplay",
     "OutcomeAggregator",
     "OutcomeCollector",
     "Outcomes",
     "ParaphraseExpander",
     "QueryEncoder",
+    "ReliabilityDisplay",
     "compare_supervision",
     "cross_val_capability",
     "deferral_curve",
