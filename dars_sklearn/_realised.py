@@ -5,7 +5,7 @@ import numpy as np
 from dars_sklearn.aggregate import OutcomeAggregator, scale_cost
 from dars_sklearn.outcomes import as_outcomes
 
-__all__ = ["Realised"]
+__all__ = ["Realised", "weighted_mean"]
 
 
 class Realised:
@@ -100,3 +100,34 @@ class Realised:
             The values.
         """
         return np.take_along_axis(getattr(self, table), columns[:, None], axis=1)[:, 0]
+
+
+def weighted_mean(values, sample_weight=None):
+    """Weighted mean of what is known.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_queries,)
+        Values, NaN where unknown.
+    sample_weight : array-like of shape (n_queries,), default=None
+        Weights of the queries.
+
+    Returns
+    -------
+    float
+        The mean, NaN where nothing of any weight is known.
+
+    Raises
+    ------
+    ValueError
+        If there is not one weight for each query.
+    """
+    known = ~np.isnan(values)
+    weight = np.ones(len(values)) if sample_weight is None else np.asarray(sample_weight, float)
+    if weight.shape != values.shape:
+        raise ValueError(
+            f"sample_weight must have a weight for each of the {len(values)} queries, got shape "
+            f"{weight.shape}"
+        )
+    total = weight[known].sum()
+    return float((weight[known] * values[known]).sum() / total) if total > 0 else float("nan")

@@ -95,7 +95,13 @@ def test_what_routes_achieve_is_what_a_slow_loop_finds(seed):
     regret = routed_regret(*args, **SCALE, crossfit=False, sample_weight=weight)
     assert regret == pytest.approx(expected)
     assert regret >= -1e-12
+    assert oracle_utility(outcomes, **SCALE, crossfit=False, sample_weight=weight) == pytest.approx(
+        np.average(oracle, weights=weight)
+    )
     utilities = score - 0.3 * cost / 2
+    assert random_utility(outcomes, **SCALE, sample_weight=weight) == pytest.approx(
+        np.average(utilities.mean(axis=1), weights=weight)
+    )
     assert random_utility(outcomes, **SCALE) == pytest.approx(utilities.mean())
     assert best_single_model(outcomes, **SCALE) == utilities.mean(axis=0).argmax()
     assert cheapest_model(outcomes) == cost.mean(axis=0).argmin()
@@ -356,14 +362,18 @@ def test_undefined_metrics_are_nan_and_warn():
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 10**6))
 def test_the_collapse_index_is_that_of_a_slow_loop(seed):
-    scores, costs, routes, _ = draw(seed)
+    scores, costs, routes, weight = draw(seed)
     score, cost = slow_table(scores, costs)
     strong = score.mean(axis=0).argmax()
     cheap = [m for m in range(3) if cost[:, m].mean() < cost[:, strong].mean()]
     suffices = [q for q in range(9) if any(score[q, m] >= score[q, strong] for m in cheap)]
     assume(suffices)
-    expected = np.mean([routes[q] == strong for q in suffices])
-    assert routing_collapse_index(make(scores, costs), routes) == pytest.approx(expected)
+    called = [routes[q] == strong for q in suffices]
+    outcomes = make(scores, costs)
+    assert routing_collapse_index(outcomes, routes) == pytest.approx(np.mean(called))
+    assert routing_collapse_index(outcomes, routes, sample_weight=weight) == pytest.approx(
+        np.average(called, weights=weight[suffices])
+    )
 
 
 def test_supervision_pays_back_at_the_break_even():

@@ -13,7 +13,6 @@ from tqdm.auto import tqdm
 
 from dars_sklearn._realised import Realised
 from dars_sklearn.aggregate import cost_range
-from dars_sklearn.evaluate._bootstrap import resampled_means
 from dars_sklearn.evaluate._routers import check_length, final_router, with_cost_scaling
 from dars_sklearn.exceptions import DarsWarning
 from dars_sklearn.outcomes import as_outcomes
@@ -128,7 +127,7 @@ def plan_design(
     test_size : float, default=0.3
         Share of the pilot's queries that is held out.
     n_resamples : int, default=2000
-        Bootstrap resamples of the queries.
+        Bootstrap resamples of queries and repeats.
     n_jobs : int or None, default=None
         Repeats at once.
     random_state : int, RandomState instance or None, default=0
@@ -150,6 +149,8 @@ def plan_design(
     Notes
     -----
     A pilot cannot tell of designs larger than itself; those are listed as such.
+    Intervals are over both the queries and the repeats (Owen's pigeonhole
+    bootstrap, Annals of Applied Statistics 1, 2007, 386-411).
     The utility of the best of many designs is a little optimistic, as any
     maximum is; ``p_best`` shows how firm the choice is. Where risk is weighed,
     designs of one outcome a pair have none to weigh.
@@ -191,13 +192,12 @@ def plan_design(
     jobs = (delayed(_repeat)(router, X, outcomes, utility, rows, n_test, seed) for seed in seeds)
     repeats = Parallel(n_jobs=n_jobs, return_as="generator")(jobs)
     disable = None if verbose is None else not verbose
-    total, judged = np.zeros((len(outcomes), len(rows))), np.zeros((len(outcomes), 1))
-    for test, achieved in tqdm(repeats, total=n_repeats, desc="repeats", disable=disable):
-        total[test] += achieved
-        judged[test] += 1
-    # A query's own mean over the repeats that held it out; NaN if none did.
-    each = np.divide(total, judged, where=judged > 0, out=np.full(total.shape, np.nan))
-    table = _with_figures(table, each, n_resamples, rng)
+    # What each design achieves on each query in each repeat, NaN where it is not held out.
+    achieved = np.full((n_repeats, len(outcomes), len(rows)), np.nan)
+    progress = tqdm(repeats, total=n_repeats, desc="repeats", disable=disable)
+    for number, (test, values) in enumerate(progress):
+        achieved[number, test] = values
+    table = _with_figures(table, achieved, n_resamples, rng)
     return DesignPlan(table, float(budget), n_test)
 
 
@@ -271,26 +271,38 @@ def _repeat(router, X, outcomes, realised, designs, n_test, seed):
     return test, achieved
 
 
-def _with_figures(table, each, n_resamples, rng):
-    judged = ~np.isnan(each[:, 0])
-    each = each[judged]
-    means = resampled_means(each, n_resamples, rng)
-    best = each.mean(axis=0).argmax()
-    behind = means[:, [best]] - means
+def _with_figures(table, achieved, n_resamples, rng):
+    mean = np.nanmean(achieved, axis=(0, 1))
+    means = _two_way_means(achieved, n_resamples, rng)
+    behind = means[:, [mean.argmax()]] - means
     ends = [0.025, 0.975]
     low, high = np.quantile(means, ends, axis=0)
     behind_low, behind_high = np.quantile(behind, ends, axis=0)
     figures = {
-        "utility": each.mean(axis=0),
+        "utility": mean,
         "low": low,
         "high": high,
-        "behind": each.mean(axis=0)[best] - each.mean(axis=0),
+        "behind": mean.max() - mean,
         "behind_low": behind_low,
         "behind_high": behind_high,
-        "p_best": np.bincount(means.argmax(axis=1), minlength=each.shape[1]) / n_resamples,
+        "p_best": np.bincount(means.argmax(axis=1), minlength=len(mean)) / n_resamples,
     }
     rows = np.flatnonzero(table["testable"])
     table = table.drop(columns="testable")
     for name, values in figures.items():
         table[name] = pd.Series(values, index=rows)
     return table.sort_values("utility", ascending=False, kind="stable").reset_index(drop=True)
+
+
+def _two_way_means(achieved, n_resamples, rng):
+    """Means of resamples of both queries and repeats, (n_resamples, n_designs)."""
+    n_repeats, n_queries, n_designs = achieved.shape
+    judged = ~np.isnan(achieved[:, :, 0])
+    values = np.where(judged[:, :, None], achieved, 0).reshape(n_repeats, -1)
+    means = np.empty((n_resamples, n_designs))
+    for number in range(n_resamples):
+        repeats = np.bincount(rng.randint(n_repeats, size=n_repeats), minlength=n_repeats)
+        queries = np.bincount(rng.randint(n_queries, size=n_queries), minlength=n_queries)
+        total = queries @ (repeats @ values).reshape(n_queries, n_designs)
+        means[number] = total / (queries @ (repeats @ judged))
+    return means

@@ -62,7 +62,8 @@ class RoutingReport:
         - ``over best single model``, ``over shuffled labels``, ``over random
           features``: utility, less that of the other, on the same queries;
         - ``over same shares``: utility, less that of calling each model as
-          often but on queries chosen by chance: what is learnt from the query;
+          often but on queries drawn by lot (of the same fold): what is learnt
+          from the query;
         - ``gap recovered``: share of the score's gap between the cheapest model
           and the best-scoring one of the training outcomes;
         - ``collapse``: how often the strongest model is called needlessly;
@@ -329,6 +330,7 @@ def evaluate_router(
     if not np.array_equal(np.sort(order), np.arange(len(judged))):
         raise ValueError("cv must put every query in exactly one test part")
     back = np.argsort(order)
+    fold = np.repeat(np.arange(len(jobs)), [len(job[3]) for job in jobs])[back]
     routes = {
         name: np.concatenate([fold[0][name] for fold in fitted])[back] for name in fitted[0][0]
     }
@@ -340,7 +342,8 @@ def evaluate_router(
     fixed = {name: of for name, of in routes.items() if name not in named}
     names = {name: pd.Series(fixed[name]).mode()[0] for name in (_BEST, _CHEAPEST) if name in fixed}
     own = {name: routes[name] for name in named}
-    return _report(judged, own, fixed, names, scale, n_resamples, level, random_state, curve)
+    settings = (n_resamples, level, random_state)
+    return _report(judged, own, fixed, names, scale, *settings, fold=fold, curve=curve)
 
 
 def _route_fold(router, X, outcomes, X_test, scale, seeds):
@@ -373,12 +376,15 @@ def _fixed(train, scale, n_queries):
     return {name: np.full(n_queries, model, dtype=object) for name, model in chosen.items()}
 
 
-def _report(outcomes, routes, fixed, names, scale, n_resamples, level, random_state, curve=None):
+def _report(
+    outcomes, routes, fixed, names, scale, n_resamples, level, random_state, fold=None, curve=None
+):  # fmt: skip
     if not 0 < level < 1:
         raise ValueError(f"level must be in (0, 1), got {level!r}")
     realised = Realised(outcomes, **scale)
     oracle = oracle_utility(outcomes, **scale, average=False)
-    columns = _Columns(realised, oracle, routes, fixed)
+    fold = np.zeros(len(outcomes), dtype=int) if fold is None else fold
+    columns = _Columns(realised, oracle, routes, fixed, fold)
     estimates = columns.derive(columns.means(columns.table))
     rng = check_random_state(random_state)
     resampled = columns.derive(resampled_means(columns.table, n_resamples, rng).T)
@@ -419,10 +425,11 @@ class _Columns:
     So that one product of matrices gives a resample of every metric.
     """
 
-    def __init__(self, realised, oracle, routes, fixed):
+    def __init__(self, realised, oracle, routes, fixed, fold):
         self.routes, self.fixed = routes, fixed
+        self.folds = np.unique(fold)
         self.n_models = len(realised.models)
-        held, self.place = {}, {}
+        held, chosen, self.place = {}, {}, {}
         for name, of in (routes | fixed).items():
             at = realised.places(of)
             held[name, "utility"] = realised.at("utility", at)
@@ -430,11 +437,18 @@ class _Columns:
             held[name, "cost"] = realised.at("cost", at)
             held[name, "instability"] = realised.at("spread", at)
             held[name, "regret"] = oracle - held[name, "utility"]
-            held[name, "routed"] = np.eye(self.n_models)[at]
+            chosen[name] = np.eye(self.n_models)[at]
         for name in routes:
             for other in (_BEST, *_CONTROLS):
                 if other != name and other in (routes | fixed):
                     held[name, f"over {other}"] = held[name, "utility"] - held[other, "utility"]
+        # By fold, the shares of the routes and the utilities of the models.
+        for number in self.folds:
+            inside = (fold == number)[:, None]
+            held["in fold", number] = inside.astype(float)
+            held["utility", number] = np.where(inside, realised.utility, np.nan)
+            for name in routes:
+                held[name, number] = np.where(inside, chosen[name], np.nan)
         held["oracle", "utility"] = oracle
         for table in ("score", "cost", "utility"):
             held[_RANDOM, table] = getattr(realised, table)
@@ -445,7 +459,7 @@ class _Columns:
             parts.append(values)
             start += values.shape[1]
         self.table = np.hstack(parts)
-        self.shares = {name: held[name, "routed"].mean(axis=0) for name in routes}
+        self.shares = {name: chosen[name].mean(axis=0) for name in routes}
 
     @staticmethod
     def means(table):
@@ -468,8 +482,11 @@ class _Columns:
             for other in (_BEST, *_CONTROLS):
                 if (name, f"over {other}") in of:
                     metrics[name, f"over {other}"] = of[name, f"over {other}"][0]
-            by_chance = (of[name, "routed"] * of[_RANDOM, "utility"]).sum(axis=0)
-            metrics[name, "over same shares"] = of[name, "utility"][0] - by_chance
+            by_lot = sum(
+                of["in fold", number][0] * (of[name, number] * of["utility", number]).sum(axis=0)
+                for number in self.folds
+            )
+            metrics[name, "over same shares"] = of[name, "utility"][0] - by_lot
             if weak is not None and name not in _CONTROLS:
                 gap = strong[0] - weak[0]
                 share = (of[name, "score"][0] - weak[0]) / np.where(gap > 0, gap, np.nan)

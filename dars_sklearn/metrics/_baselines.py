@@ -4,7 +4,7 @@ from warnings import warn
 
 import numpy as np
 
-from dars_sklearn._realised import Realised
+from dars_sklearn._realised import Realised, weighted_mean
 from dars_sklearn.exceptions import UndefinedMetricWarning
 
 __all__ = [
@@ -79,7 +79,7 @@ def cheapest_model(outcomes):
     return outcomes.models[np.nanargmin(cost)]
 
 
-def random_utility(outcomes, *, cost_weight=0.0, cost_range=None):
+def random_utility(outcomes, *, cost_weight=0.0, cost_range=None, sample_weight=None):
     """Expected utility of choosing among the models by chance, each as likely.
 
     Parameters
@@ -90,6 +90,8 @@ def random_utility(outcomes, *, cost_weight=0.0, cost_range=None):
         Quality given up for a unit of scaled cost.
     cost_range : tuple of float or None, default=None
         What scales costs; None leaves them in the user's unit.
+    sample_weight : array-like of shape (n_queries,), default=None
+        Weights of the queries.
 
     Returns
     -------
@@ -104,7 +106,8 @@ def random_utility(outcomes, *, cost_weight=0.0, cost_range=None):
     0.75
     """
     realised = Realised(outcomes, cost_weight, cost_range)
-    return float(np.nanmean(_column_means(realised.utility)))
+    by_model = [weighted_mean(column, sample_weight) for column in realised.utility.T]
+    return float(np.nanmean(by_model))
 
 
 def performance_gap_recovered(score, weak, strong):
@@ -151,7 +154,7 @@ def performance_gap_recovered(score, weak, strong):
     return (score - weak) / (strong - weak)
 
 
-def routing_collapse_index(outcomes, routes, *, strong=None):
+def routing_collapse_index(outcomes, routes, *, strong=None, sample_weight=None):
     """How often the strong model is called where a cheaper one does as well.
 
     Parameters
@@ -163,6 +166,8 @@ def routing_collapse_index(outcomes, routes, *, strong=None):
     strong : object or None, default=None
         Name of the strong model; None takes the one of the highest mean score
         on these outcomes.
+    sample_weight : array-like of shape (n_queries,), default=None
+        Weights of the queries.
 
     Returns
     -------
@@ -214,7 +219,8 @@ def routing_collapse_index(outcomes, routes, *, strong=None):
             stacklevel=2,
         )
         return float("nan")
-    return float((realised.places(routes, "skip")[suffices] == place).mean())
+    called = np.where(suffices, realised.places(routes, "skip") == place, np.nan)
+    return weighted_mean(called, sample_weight)
 
 
 def supervision_break_even(supervision_cost, baseline_cost, router_cost):

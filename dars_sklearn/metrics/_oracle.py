@@ -4,6 +4,7 @@ from warnings import warn
 
 import numpy as np
 
+from dars_sklearn._realised import weighted_mean
 from dars_sklearn.decision import outcome_utilities
 from dars_sklearn.exceptions import UndefinedMetricWarning
 from dars_sklearn.outcomes import as_outcomes
@@ -11,7 +12,15 @@ from dars_sklearn.outcomes import as_outcomes
 __all__ = ["oracle_name", "oracle_utility"]
 
 
-def oracle_utility(outcomes, *, cost_weight=0.0, cost_range=None, crossfit=True, average=True):
+def oracle_utility(
+    outcomes,
+    *,
+    cost_weight=0.0,
+    cost_range=None,
+    crossfit=True,
+    sample_weight=None,
+    average=True,
+):
     """Utility of the best model of each query.
 
     The naive oracle chooses the model of the highest mean and reports that
@@ -33,6 +42,8 @@ def oracle_utility(outcomes, *, cost_weight=0.0, cost_range=None, crossfit=True,
         Whether to leave out, or to look back. A query with one paraphrase
         leaves out samples: an oracle that is told the wording, and not
         conservative as to others (:func:`oracle_name` tells which it is).
+    sample_weight : array-like of shape (n_queries,), default=None
+        Weights of the queries in the mean.
     average : bool, default=True
         Whether to return the mean over queries, or one value a query.
 
@@ -70,9 +81,7 @@ def oracle_utility(outcomes, *, cost_weight=0.0, cost_range=None, crossfit=True,
             UndefinedMetricWarning,
             stacklevel=2,
         )
-    if not average:
-        return best
-    return float(np.nanmean(best)) if not np.isnan(best).all() else float("nan")
+    return weighted_mean(best, sample_weight) if average else best
 
 
 def oracle_name(outcomes):

@@ -1,8 +1,6 @@
 """What routes achieve on the outcomes of their models."""
 
-import numpy as np
-
-from dars_sklearn._realised import Realised
+from dars_sklearn._realised import Realised, weighted_mean
 from dars_sklearn.metrics._oracle import oracle_utility
 from dars_sklearn.outcomes import as_outcomes
 
@@ -48,7 +46,7 @@ def routed_score(outcomes, routes, *, sample_weight=None, missing="raise"):
     0.5
     """
     realised = Realised(outcomes)
-    return _mean(realised.at("score", realised.places(routes, missing)), sample_weight)
+    return weighted_mean(realised.at("score", realised.places(routes, missing)), sample_weight)
 
 
 def routed_cost(outcomes, routes, *, cost_range=None, sample_weight=None, missing="raise"):
@@ -88,7 +86,9 @@ def routed_cost(outcomes, routes, *, cost_range=None, sample_weight=None, missin
     if outcomes.cost is None:
         raise ValueError("these outcomes have no costs; see with_prices and with_latency_cost")
     realised = Realised(outcomes, cost_range=cost_range)
-    return _mean(realised.at("scaled_cost", realised.places(routes, missing)), sample_weight)
+    return weighted_mean(
+        realised.at("scaled_cost", realised.places(routes, missing)), sample_weight
+    )
 
 
 def routed_utility(
@@ -140,7 +140,7 @@ def routed_utility(
     """
     realised = Realised(outcomes, cost_weight, cost_range)
     achieved = realised.at("utility", realised.places(routes, missing))
-    return _mean(achieved, sample_weight) if average else achieved
+    return weighted_mean(achieved, sample_weight) if average else achieved
 
 
 def routed_regret(
@@ -191,7 +191,7 @@ def routed_regret(
     realised = Realised(outcomes, **scale)
     achieved = realised.at("utility", realised.places(routes, missing))
     oracle = oracle_utility(outcomes, **scale, crossfit=crossfit, average=False)
-    return _mean(oracle - achieved, sample_weight)
+    return weighted_mean(oracle - achieved, sample_weight)
 
 
 def instability(outcomes, routes, *, sample_weight=None, missing="raise"):
@@ -227,17 +227,4 @@ def instability(outcomes, routes, *, sample_weight=None, missing="raise"):
     0.0
     """
     realised = Realised(outcomes)
-    return _mean(realised.at("spread", realised.places(routes, missing)), sample_weight)
-
-
-def _mean(values, sample_weight):
-    """Weighted mean of what is known."""
-    known = ~np.isnan(values)
-    weight = np.ones(len(values)) if sample_weight is None else np.asarray(sample_weight, float)
-    if weight.shape != values.shape:
-        raise ValueError(
-            f"sample_weight must have a weight for each of the {len(values)} queries, got shape "
-            f"{weight.shape}"
-        )
-    total = weight[known].sum()
-    return float((weight[known] * values[known]).sum() / total) if total > 0 else float("nan")
+    return weighted_mean(realised.at("spread", realised.places(routes, missing)), sample_weight)
