@@ -5,7 +5,7 @@ import numpy as np
 from dars_sklearn.aggregate import OutcomeAggregator, scale_cost
 from dars_sklearn.outcomes import as_outcomes
 
-__all__ = ["Realised", "weighted_mean"]
+__all__ = ["Realised", "known_means", "weighted_mean"]
 
 
 class Realised:
@@ -131,3 +131,11 @@ def weighted_mean(values, sample_weight=None):
         )
     total = weight[known].sum()
     return float((weight[known] * values[known]).sum() / total) if total > 0 else float("nan")
+
+
+def known_means(table):
+    """Mean of what is known in each column, NaN where nothing is."""
+    known = ~np.isnan(table)
+    n = known.sum(axis=0)
+    total = np.where(known, table, 0).sum(axis=0)
+    return np.divide(total, n, where=n > 0, out=np.full(table.shape[1], np.nan))

@@ -235,5 +235,7 @@ def test_bad_input_is_named(data):
         evaluate_router(router, data.X, data.outcomes, level=95)
     with pytest.raises(ValueError, match="one model for each of the 240 queries"):
         routing_report(data.outcomes, ["model 0"])
+    with pytest.raises(ValueError, match=r"named \['random choice'\]"):
+        routing_report(data.outcomes, {"random choice": ["model 0"] * 240})
     with pytest.raises(ValueError, match="exactly one test part"):
         evaluate_router(router, data.X, data.outcomes, cv=[(np.arange(100), np.arange(100, 120))])

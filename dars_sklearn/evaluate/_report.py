@@ -10,9 +10,10 @@ from joblib import Parallel, delayed
 from sklearn.base import clone
 from sklearn.utils import _safe_indexing, check_random_state
 
-from dars_sklearn._realised import Realised
+from dars_sklearn._realised import Realised, known_means
 from dars_sklearn.aggregate import cost_range as range_of
 from dars_sklearn.evaluate._bootstrap import resampled_means
+from dars_sklearn.evaluate._columns import BEST, CHEAPEST, CONTROLS, RESERVED, STRONG, Columns
 from dars_sklearn.evaluate._routers import (
     check_length,
     features_of,
@@ -37,9 +38,6 @@ from dars_sklearn.outcomes import as_outcomes
 
 __all__ = ["RoutingReport", "evaluate_router", "routing_report"]
 
-_BEST, _CHEAPEST, _RANDOM = "best single model", "cheapest model", "random choice"
-_CONTROLS = ("shuffled labels", "random features")
-_MEANS = ("score", "cost", "utility", "regret", "instability")
 _N_RANDOM_FEATURES = 64
 
 
@@ -200,8 +198,8 @@ def routing_report(
     Raises
     ------
     ValueError
-        If routes are of another length, of no model of these, or of models
-        without outcomes.
+        If routes are of another length, of no model of these, of models
+        without outcomes, or named as a row of the report's own.
 
     Examples
     --------
@@ -215,13 +213,16 @@ def routing_report(
     """
     outcomes = as_outcomes(outcomes)
     routes = routes if isinstance(routes, dict) else {"router": routes}
+    taken = sorted(set(map(str, routes)) & set(RESERVED))
+    if taken:
+        raise ValueError(f"routes are named {taken}, which are names of the report's own rows")
     chosen_on = outcomes if train is None else train
     scale = {
         "cost_weight": cost_weight,
         "cost_range": range_of(chosen_on) if cost_range is None else cost_range,
     }
     fixed = _fixed(chosen_on, scale, len(outcomes))
-    names = {name: of[0] for name, of in fixed.items() if name in (_BEST, _CHEAPEST)}
+    names = {name: of[0] for name, of in fixed.items() if name in (BEST, CHEAPEST)}
     if train is None:
         names = {name: f"{of}, in hindsight" for name, of in names.items()}
     return _report(outcomes, routes, fixed, names, scale, n_resamples, level, random_state)
@@ -338,9 +339,9 @@ def evaluate_router(
     curve = None
     if all(value is not None for value in values):
         curve = sweep(*(np.concatenate(parts)[back] for parts in zip(*values, strict=True)))
-    named = ("router", *_CONTROLS)
+    named = ("router", *CONTROLS)
     fixed = {name: of for name, of in routes.items() if name not in named}
-    names = {name: pd.Series(fixed[name]).mode()[0] for name in (_BEST, _CHEAPEST) if name in fixed}
+    names = {name: pd.Series(fixed[name]).mode()[0] for name in (BEST, CHEAPEST) if name in fixed}
     own = {name: routes[name] for name in named}
     settings = (n_resamples, level, random_state)
     return _report(judged, own, fixed, names, scale, *settings, fold=fold, curve=curve)
@@ -370,9 +371,9 @@ def _route_fold(router, X, outcomes, X_test, scale, seeds):
 
 def _fixed(train, scale, n_queries):
     """Routes that send every query to one model, chosen on training outcomes."""
-    chosen = {_BEST: best_single_model(train, **scale), "strong": best_single_model(train)}
+    chosen = {BEST: best_single_model(train, **scale), STRONG: best_single_model(train)}
     if as_outcomes(train).cost is not None:
-        chosen[_CHEAPEST] = cheapest_model(train)
+        chosen[CHEAPEST] = cheapest_model(train)
     return {name: np.full(n_queries, model, dtype=object) for name, model in chosen.items()}
 
 
@@ -384,12 +385,12 @@ def _report(
     realised = Realised(outcomes, **scale)
     oracle = oracle_utility(outcomes, **scale, average=False)
     fold = np.zeros(len(outcomes), dtype=int) if fold is None else fold
-    columns = _Columns(realised, oracle, routes, fixed, fold)
-    estimates = columns.derive(columns.means(columns.table))
+    columns = Columns(realised, oracle, routes, fixed, fold)
+    estimates = columns.metrics(known_means(columns.table)[None])
     rng = check_random_state(random_state)
-    resampled = columns.derive(resampled_means(columns.table, n_resamples, rng).T)
+    resampled = columns.metrics(resampled_means(columns.table, n_resamples, rng))
     tail = (1 - level) / 2
-    rows = [(*key, float(estimates[key]), *_interval(resampled[key], tail)) for key in estimates]
+    rows = [(*key, float(estimates[key][0]), *_interval(resampled[key], tail)) for key in estimates]
     rows.append(
         (
             "oracle, naive",
@@ -400,11 +401,11 @@ def _report(
         )
     )
     rows = [(oracle_name(outcomes) if row[0] == "oracle" else row[0], *row[1:]) for row in rows]
-    strong, weak = fixed["strong"], fixed.get(_CHEAPEST)
+    strong, weak = fixed[STRONG], fixed.get(CHEAPEST)
     if weak is not None:
         commonest = pd.Series(strong).mode()[0]
         for name, of in routes.items():
-            if name not in _CONTROLS:
+            if name not in CONTROLS:
                 collapse = _quietly(routing_collapse_index, outcomes, of, strong=commonest)
                 rows.append((name, "collapse", collapse, np.nan, np.nan))
         if curve is not None:
@@ -417,84 +418,6 @@ def _report(
         len(outcomes),
         level,
     )
-
-
-class _Columns:
-    """A table of a row a query, whose column means are all that the metrics need.
-
-    So that one product of matrices gives a resample of every metric.
-    """
-
-    def __init__(self, realised, oracle, routes, fixed, fold):
-        self.routes, self.fixed = routes, fixed
-        self.folds = np.unique(fold)
-        self.n_models = len(realised.models)
-        held, chosen, self.place = {}, {}, {}
-        for name, of in (routes | fixed).items():
-            at = realised.places(of)
-            held[name, "utility"] = realised.at("utility", at)
-            held[name, "score"] = realised.at("score", at)
-            held[name, "cost"] = realised.at("cost", at)
-            held[name, "instability"] = realised.at("spread", at)
-            held[name, "regret"] = oracle - held[name, "utility"]
-            chosen[name] = np.eye(self.n_models)[at]
-        for name in routes:
-            for other in (_BEST, *_CONTROLS):
-                if other != name and other in (routes | fixed):
-                    held[name, f"over {other}"] = held[name, "utility"] - held[other, "utility"]
-        # By fold, the shares of the routes and the utilities of the models.
-        for number in self.folds:
-            inside = (fold == number)[:, None]
-            held["in fold", number] = inside.astype(float)
-            held["utility", number] = np.where(inside, realised.utility, np.nan)
-            for name in routes:
-                held[name, number] = np.where(inside, chosen[name], np.nan)
-        held["oracle", "utility"] = oracle
-        for table in ("score", "cost", "utility"):
-            held[_RANDOM, table] = getattr(realised, table)
-        parts, start = [], 0
-        for key, values in held.items():
-            values = values.reshape(len(oracle), -1)
-            self.place[key] = slice(start, start + values.shape[1])
-            parts.append(values)
-            start += values.shape[1]
-        self.table = np.hstack(parts)
-        self.shares = {name: chosen[name].mean(axis=0) for name in routes}
-
-    @staticmethod
-    def means(table):
-        known = ~np.isnan(table)
-        n = known.sum(axis=0)
-        total = np.where(known, table, 0).sum(axis=0)
-        return np.where(n > 0, total / np.maximum(n, 1), np.nan)[:, None]
-
-    def derive(self, means):
-        """Metrics by (strategy, metric) from column means, (n_columns, n_resamples)."""
-        of = {key: means[place] for key, place in self.place.items()}
-        metrics = {}
-        weak, strong = (of.get((name, "score")) for name in (_CHEAPEST, "strong"))
-        shown = [*self.routes, *(name for name in (_BEST, _CHEAPEST) if name in self.fixed)]
-        for name in shown:
-            for metric in _MEANS:
-                metrics[name, metric] = of[name, metric][0]
-            if name not in self.routes:
-                continue
-            for other in (_BEST, *_CONTROLS):
-                if (name, f"over {other}") in of:
-                    metrics[name, f"over {other}"] = of[name, f"over {other}"][0]
-            by_lot = sum(
-                of["in fold", number][0] * (of[name, number] * of["utility", number]).sum(axis=0)
-                for number in self.folds
-            )
-            metrics[name, "over same shares"] = of[name, "utility"][0] - by_lot
-            if weak is not None and name not in _CONTROLS:
-                gap = strong[0] - weak[0]
-                share = (of[name, "score"][0] - weak[0]) / np.where(gap > 0, gap, np.nan)
-                metrics[name, "gap recovered"] = share
-        for metric in ("score", "cost", "utility"):
-            metrics[_RANDOM, metric] = of[_RANDOM, metric].mean(axis=0)
-        metrics["oracle", "utility"] = of["oracle", "utility"][0]
-        return {key: value[0] if len(value) == 1 else value for key, value in metrics.items()}
 
 
 def _interval(values, tail):
