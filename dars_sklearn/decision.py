@@ -4,7 +4,7 @@ import numpy as np
 
 from dars_sklearn.aggregate import scale_cost
 
-__all__ = ["decide", "outcome_utilities", "utility"]
+__all__ = ["available_mask", "decide", "outcome_utilities", "utility"]
 
 
 def utility(quality, cost, risk, *, cost_weight, risk_aversion):
@@ -101,6 +101,44 @@ def outcome_utilities(outcomes, cost_weight, cost_range):
     fallback = cost[known].mean() if known.any() else 0.0
     mean = np.where(n_known > 0, total / np.maximum(n_known, 1), fallback)
     return outcomes.score - cost_weight * np.where(known, cost, mean[model])
+
+
+def available_mask(available, models, n_queries):
+    """Take names of models, or a mask, as a mask.
+
+    Parameters
+    ----------
+    available : array-like or None
+        Names of the models that may be chosen, a mask of shape (n_queries,
+        n_models), or None.
+    models : ndarray of shape (n_models,)
+        All names.
+    n_queries : int
+        Rows of the mask.
+
+    Returns
+    -------
+    ndarray of bool of shape (n_queries, n_models), or None
+        Which pairs may be chosen; None if all.
+
+    Raises
+    ------
+    ValueError
+        If the mask has another shape, or a name is unknown.
+    """
+    if available is None:
+        return None
+    available, shape = np.asarray(available), (n_queries, len(models))
+    if available.dtype == bool:
+        if available.shape != shape:
+            raise ValueError(f"available must have shape {shape}, got {available.shape}")
+        return available
+    unknown = set(available.ravel().tolist()) - set(models.tolist())
+    if unknown:
+        raise ValueError(
+            f"available names {sorted(map(str, unknown))}, not among {models.tolist()}"
+        )
+    return np.broadcast_to(np.isin(models.astype(str), available.astype(str)), shape)
 
 
 def mask_unavailable(utilities, available):

@@ -29,7 +29,7 @@ from dars_sklearn._heads import (
 )
 from dars_sklearn._realised import Realised
 from dars_sklearn.aggregate import OutcomeAggregator
-from dars_sklearn.decision import decide, mask_unavailable, utility
+from dars_sklearn.decision import available_mask, decide, mask_unavailable, utility
 from dars_sklearn.exceptions import ImputationWarning, RiskAversionWarning
 from dars_sklearn.labels import probability_best
 from dars_sklearn.outcomes import as_outcomes
@@ -330,7 +330,9 @@ class DistributionalRouter(MetaEstimatorMixin, BaseEstimator):
             If no model is available for a query.
         """
         utilities = self.decision_function(X)
-        return self.models_[decide(utilities, self._available(available, len(utilities)))]
+        return self.models_[
+            decide(utilities, available_mask(available, self.models_, len(utilities)))
+        ]
 
     def rank(self, X, available=None):
         """Order the models for each query, best first.
@@ -348,7 +350,9 @@ class DistributionalRouter(MetaEstimatorMixin, BaseEstimator):
             Model names.
         """
         utilities = self.decision_function(X)
-        masked = mask_unavailable(utilities, self._available(available, len(utilities)))
+        masked = mask_unavailable(
+            utilities, available_mask(available, self.models_, len(utilities))
+        )
         return self.models_[np.argsort(-masked, axis=1, kind="stable")]
 
     def score(self, X, y):
@@ -516,25 +520,6 @@ class DistributionalRouter(MetaEstimatorMixin, BaseEstimator):
         if len(parts) > 1 and isinstance(self.aggregator_.cost_scaling, str):
             np.clip(parts[1], 0, 1, out=parts[1])
         return parts
-
-    def _available(self, available, n_queries):
-        if available is None:
-            return None
-        available = np.asarray(available)
-        if available.dtype == bool:
-            if available.shape != (n_queries, len(self.models_)):
-                raise ValueError(
-                    f"available must have shape {(n_queries, len(self.models_))}, "
-                    f"got {available.shape}"
-                )
-            return available
-        unknown = set(available.ravel().tolist()) - set(self.models_.tolist())
-        if unknown:
-            raise ValueError(
-                f"available names {sorted(map(str, unknown))}, not among {self.models_.tolist()}"
-            )
-        named = np.isin(self.models_.astype(str), available.astype(str))
-        return np.broadcast_to(named, (n_queries, len(self.models_)))
 
     def _outcomes(self, y):
         outcomes = as_outcomes(y)

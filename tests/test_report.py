@@ -24,6 +24,8 @@ from dars_sklearn.metrics import (
     routed_score,
     routed_utility,
     routing_collapse_index,
+    supervision_break_even,
+    supervision_cost_ratio,
 )
 
 
@@ -62,6 +64,9 @@ def test_figures_are_those_of_the_metrics(data):
     shares = [(routes == model).mean() for model in test.models]
     alone = [routed_utility(test, [model] * 120, **scale) for model in test.models]
     expected["over same shares"] = own - np.dot(shares, alone)
+    costs = train.cost.sum(), routed_cost(test, [best] * 120), routed_cost(test, routes)
+    expected["break-even queries"] = supervision_break_even(*costs)
+    expected["cost ratio"] = supervision_cost_ratio(*costs, 100_000)
     for metric, value in expected.items():
         assert found.get(metric)[0] == pytest.approx(value), metric
     np.testing.assert_allclose(found.shares.loc["router"], shares)

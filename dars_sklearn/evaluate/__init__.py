@@ -8,7 +8,8 @@ from dars_sklearn.evaluate._deferral import (
     tune_cost_weight,
 )
 from dars_sklearn.evaluate._design import DesignPlan, plan_design
-from dars_sklearn.evaluate._report import RoutingReport, evaluate_router, routing_report
+from dars_sklearn.evaluate._judge import evaluate_router, routing_report
+from dars_sklearn.evaluate._report import RoutingReport
 from dars_sklearn.evaluate._supervision import SupervisionComparison, compare_supervision
 
 __all__ = [
