@@ -230,6 +230,22 @@ def test_odd_reports(data):
         found.get("aiq")
 
 
+def test_a_sparse_log_is_judged_where_it_has_outcomes(data):
+    scores, costs = data.outcomes.to_array(), data.outcomes.to_array("cost")
+    asked = np.random.default_rng(0).integers(0, 3, 240)
+    scores[np.arange(3) != asked[:, None]] = np.nan
+    log = Outcomes.from_array(scores, models=data.outcomes.models, costs=costs)
+    router = DistributionalRouter(Ridge(), heads="model")
+    with pytest.raises(ValueError, match="missing='skip'"):
+        evaluate_router(router, data.X, log)
+    found = evaluate_router(router, data.X, log, missing="skip", n_resamples=50)
+    routes = data.outcomes.models[data.best]
+    judged = routing_report(log, routes, missing="skip", n_resamples=50)
+    assert judged.get("score")[0] == pytest.approx(routed_score(log, routes, missing="skip"))
+    assert not np.isnan(found.get("utility")[0])
+    assert "router" in repr(found)
+
+
 def test_bad_input_is_named(data):
     router = DistributionalRouter()
     with pytest.raises(ValueError, match="X has 10 queries"):

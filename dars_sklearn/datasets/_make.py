@@ -94,8 +94,9 @@ def make_routing_outcomes(
         raise ValueError(f"link must be 'logit', 'identity' or 'clip', got {link!r}")
     if effects not in SHAPES:
         raise ValueError(f"effects must be one of {list(SHAPES)}, got {effects!r}")
-    if not 0 <= sampling_noise <= (1 if link == "logit" else np.inf):
-        raise ValueError(f"sampling_noise must be in [0, 1], got {sampling_noise!r}")
+    most = 1 if link == "logit" else np.inf
+    if not 0 <= sampling_noise <= most:
+        raise ValueError(f"sampling_noise must be in [0, {most}], got {sampling_noise!r}")
     rng = check_random_state(random_state)
     shape = SHAPES[effects]
     X = rng.normal(size=(n_queries, n_features))

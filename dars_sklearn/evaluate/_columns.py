@@ -37,6 +37,8 @@ class Columns:
         Fold that each query was held out in. Lots are drawn within folds: a
         router that has seen all but one fold leans to the models that do badly
         in that one, and that is no lack of skill.
+    missing : {"raise", "skip"}, default="raise"
+        Whether a routed pair without outcomes is an error.
 
     Attributes
     ----------
@@ -46,10 +48,11 @@ class Columns:
         Share of queries that each of the routes sends to each model.
     """
 
-    def __init__(self, realised, oracle, routes, fixed, fold):
+    def __init__(self, realised, oracle, routes, fixed, fold, missing="raise"):
         self.routes, self.fixed = routes, fixed
         self.folds = np.unique(fold)
-        places = {name: realised.places(of) for name, of in (routes | fixed).items()}
+        places = {name: realised.places(of, missing) for name, of in routes.items()}
+        places |= {name: realised.places(of, "skip") for name, of in fixed.items()}
         one_hot = {name: np.eye(len(realised.models))[places[name]] for name in routes}
         self.shares = {name: table.mean(axis=0) for name, table in one_hot.items()}
         columns = {("oracle", "utility"): oracle}

@@ -51,6 +51,7 @@ def routing_report(
     cost_weight=0.05,
     cost_range=None,
     horizon=100_000,
+    missing="raise",
     n_resamples=2000,
     level=0.95,
     random_state=0,
@@ -73,6 +74,10 @@ def routing_report(
         What scales costs, if not the range of the training outcomes.
     horizon : int, default=100_000
         Queries to be served, for the cost ratio.
+    missing : {"raise", "skip"}, default="raise"
+        Whether a routed pair without outcomes is an error; or each figure is
+        over the queries that have outcomes of the model in question, which is
+        fair only where it was not the query that decided which model was asked.
     n_resamples : int, default=2000
         Bootstrap resamples of the queries.
     level : float, default=0.95
@@ -115,7 +120,8 @@ def routing_report(
     names = {name: of[0] for name, of in fixed.items() if name in (BEST, CHEAPEST)}
     if train is None:
         names = {name: f"{of}, in hindsight" for name, of in names.items()}
-    report = _report(outcomes, routes, fixed, names, scale, n_resamples, level, random_state)
+    settings = (missing, n_resamples, level, random_state)
+    report = _report(outcomes, routes, fixed, names, scale, *settings)
     return report if train is None else _with_supervision(report, routes, train, horizon)
 
 
@@ -128,6 +134,7 @@ def evaluate_router(
     outcomes_test=None,
     cv=5,
     horizon=100_000,
+    missing="raise",
     n_resamples=2000,
     level=0.95,
     n_jobs=None,
@@ -159,6 +166,10 @@ def evaluate_router(
         seen, give ``GroupKFold``'s splits.
     horizon : int, default=100_000
         Queries to be served, for the cost ratio.
+    missing : {"raise", "skip"}, default="raise"
+        Whether a routed pair without outcomes is an error; or each figure is
+        over the queries that have outcomes of the model in question, which is
+        fair only where it was not the query that decided which model was asked.
     n_resamples : int, default=2000
         Bootstrap resamples of the queries.
     level : float, default=0.95
@@ -237,7 +248,7 @@ def evaluate_router(
     fixed = {name: of for name, of in routes.items() if name not in named}
     names = {name: pd.Series(fixed[name]).mode()[0] for name in (BEST, CHEAPEST) if name in fixed}
     own = {name: routes[name] for name in named}
-    settings = (n_resamples, level, random_state)
+    settings = (missing, n_resamples, level, random_state)
     report = _report(judged, own, fixed, names, scale, *settings, fold=fold, curve=curve)
     return _with_supervision(report, ["router"], outcomes, horizon)
 
@@ -273,14 +284,15 @@ def _fixed(train, scale, n_queries):
 
 
 def _report(
-    outcomes, routes, fixed, names, scale, n_resamples, level, random_state, fold=None, curve=None
+    outcomes, routes, fixed, names, scale, missing, n_resamples, level, random_state,
+    fold=None, curve=None,
 ):  # fmt: skip
     if not 0 < level < 1:
         raise ValueError(f"level must be in (0, 1), got {level!r}")
     realised = Realised(outcomes, **scale)
     oracle = oracle_utility(outcomes, **scale, average=False)
     fold = np.zeros(len(outcomes), dtype=int) if fold is None else fold
-    columns = Columns(realised, oracle, routes, fixed, fold)
+    columns = Columns(realised, oracle, routes, fixed, fold, missing)
     estimates = columns.metrics(known_means(columns.table)[None])
     rng = check_random_state(random_state)
     resampled = columns.metrics(resampled_means(columns.table, n_resamples, rng))
@@ -297,7 +309,9 @@ def _report(
                 collapse = _quietly(routing_collapse_index, outcomes, of, strong=commonest)
                 rows.append((name, "collapse", collapse, np.nan, np.nan))
         if curve is not None:
-            rows += _curve_rows(curve, realised, realised.places(weak), realised.places(strong))
+            rows += _curve_rows(
+                curve, realised, realised.places(weak, "skip"), realised.places(strong, "skip")
+            )
     shares = {name: columns.shares[name] for name in routes}
     return RoutingReport(
         pd.DataFrame(rows, columns=["strategy", "metric", "estimate", "low", "high"]),

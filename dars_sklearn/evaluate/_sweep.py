@@ -98,7 +98,9 @@ def sweep(value, price):
     level, query, old, new = (np.concatenate(of) for of in zip(*steps, strict=True))
     order = np.argsort(level, kind="stable")
     level = level[order]
-    last = np.append(np.flatnonzero(np.diff(level) > 0), len(level) - 1)
+    # Weights that differ by rounding are one weight, with no room between them.
+    apart = np.diff(level) > 1e-9 * level[1:]
+    last = np.append(np.flatnonzero(apart), len(level) - 1)
     levels = level[last]
     between = (levels + np.append(levels[1:], 2 * levels[-1] + 1)) / 2
     return Sweep(start, query[order], old[order], new[order], last, np.append(0, between))
