@@ -1,6 +1,6 @@
 """What label science promises, against a known truth.
 
-    python benchmarks/labels.py [coverage | shrinkage | oracle] [--repetitions N]
+    python benchmarks/labels.py [coverage | shrinkage | calibration | oracle] [--repetitions N]
 
 Prints, for ``make_routing_outcomes`` with its true parts:
 
@@ -9,6 +9,8 @@ coverage    bias and 95 % intervals' coverage of variance parts, over 2,000
 shrinkage   mean squared error of ``smoothing="auto"`` labels by that of plain
             means, over 500 repetitions of 200 queries x 4 models; and with how
             many outcomes shrunk labels reach the error of 25 plain ones
+calibration share of the pairs given a probability of being best that are best, of
+            20,000 queries x 4 models
 oracle      bias of the naive and of the cross-fitted oracle, over 500 repetitions
             of 200 queries x 4 models
 
@@ -24,7 +26,7 @@ from joblib import Parallel, delayed
 from dars_sklearn import OutcomeAggregator, Outcomes
 from dars_sklearn.datasets import make_routing_outcomes
 from dars_sklearn.exceptions import DarsWarning
-from dars_sklearn.labels import decompose_variance
+from dars_sklearn.labels import decompose_variance, probability_best
 from dars_sklearn.metrics import oracle_utility
 
 NORMAL = {
@@ -190,6 +192,29 @@ def mean_error(settings, design, which, repetitions, parallel):
     return np.mean([row[which] for row in rows])
 
 
+# ---- calibration -------------------------------------------------------------------
+
+EDGES = (0.05, 0.2, 0.4, 0.6, 0.8, 0.95)
+
+
+def calibration(repetitions, parallel):
+    print("\nprobability_best: mean probability given, share that is best (number of pairs); "
+          "20,000 queries x 4 models, right or wrong")  # fmt: skip
+    for design in ((5, 5), (3, 1), (2, 2), (1, 5)):
+        data = make_routing_outcomes(20_000, 4, *design, random_state=0)
+        given = probability_best(data.outcomes)
+        best = np.eye(4)[data.expected_quality.argmax(axis=1)]
+        bins = np.digitize(given, EDGES)
+        cells = []
+        for bin_ in range(len(EDGES) + 1):
+            inside = bins == bin_
+            if inside.sum() > 50:
+                cells.append(
+                    f"{given[inside].mean():.2f} {best[inside].mean():.2f} ({inside.sum()})"
+                )
+        print(f"{design[0]} x {design[1]}: " + "; ".join(cells))
+
+
 # ---- oracle ------------------------------------------------------------------------
 
 
@@ -213,7 +238,12 @@ def oracle(repetitions, parallel):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parts = {"coverage": (coverage, 2000), "shrinkage": (shrinkage, 500), "oracle": (oracle, 500)}
+    parts = {
+        "coverage": (coverage, 2000),
+        "shrinkage": (shrinkage, 500),
+        "calibration": (calibration, 1),
+        "oracle": (oracle, 500),
+    }
     parser.add_argument("parts", nargs="*", choices=[*parts, []], default=[])
     parser.add_argument("--repetitions", type=int)
     parser.add_argument("--n-jobs", type=int, default=2)
