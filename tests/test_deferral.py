@@ -173,6 +173,8 @@ def test_bad_input_is_named(data):
     fitted = router.fit(X, outcomes)
     with pytest.raises(ValueError, match="X has 10 queries"):
         deferral_curve(fitted, X[:10], outcomes)
+    with pytest.raises(ValueError, match=r"subset\(models=\)"):
+        deferral_curve(fitted, X, outcomes.subset(models=outcomes.models[::-1]))
     gaps, costs = outcomes.to_array(), outcomes.to_array("cost")
     gaps[:200, 3] = np.nan
     sparse = Outcomes.from_array(gaps, models=outcomes.models, costs=costs)

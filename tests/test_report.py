@@ -252,6 +252,9 @@ def test_bad_input_is_named(data):
         evaluate_router(router, data.X[:10], data.outcomes)
     with pytest.raises(ValueError, match="X_test and outcomes_test together"):
         evaluate_router(router, data.X, data.outcomes, X_test=data.X)
+    other = data.outcomes.subset(models=data.outcomes.models[::-1])
+    with pytest.raises(ValueError, match=r"subset\(models=\)"):
+        evaluate_router(router, data.X, data.outcomes, X_test=data.X, outcomes_test=other)
     with pytest.raises(ValueError, match="level"):
         evaluate_router(router, data.X, data.outcomes, level=95)
     with pytest.raises(ValueError, match="one model for each of the 240 queries"):

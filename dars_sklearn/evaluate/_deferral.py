@@ -11,6 +11,7 @@ from dars_sklearn._realised import Realised
 from dars_sklearn.aggregate import cost_range
 from dars_sklearn.evaluate._routers import (
     check_length,
+    check_models,
     features_of,
     final_router,
     folds,
@@ -92,8 +93,9 @@ def deferral_curve(router, X, outcomes, *, cost_weights=None):
     Raises
     ------
     ValueError
-        If X and the outcomes differ in length, there are no costs, a routed
-        pair has no outcome, or the weight of cost cannot be changed.
+        If X and the outcomes differ in length, the models are others or in
+        another order, there are no costs, a routed pair has no outcome, or the
+        weight of cost cannot be changed.
 
     References
     ----------
@@ -113,6 +115,7 @@ def deferral_curve(router, X, outcomes, *, cost_weights=None):
     check_is_fitted(router)
     realised = _priced(outcomes, X)
     final, features = final_router(router), features_of(router, X)
+    check_models(outcomes, final.models_)
     _check_open(final)
     own = final._own_decision(features) is not None
     if cost_weights is None and not own:

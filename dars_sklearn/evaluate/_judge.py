@@ -16,6 +16,7 @@ from dars_sklearn.evaluate._columns import BEST, CHEAPEST, CONTROLS, RESERVED, S
 from dars_sklearn.evaluate._report import RoutingReport
 from dars_sklearn.evaluate._routers import (
     check_length,
+    check_models,
     features_of,
     final_router,
     folds,
@@ -216,41 +217,41 @@ def evaluate_router(
     limits = range_of(outcomes)
     router = with_cost_scaling(router, limits)
     scale = {"cost_weight": final_router(router).cost_weight, "cost_range": limits}
-    if X_test is None:
-        splits = list(folds(cv, random_state).split(X, outcomes))
-        jobs = [
-            (_safe_indexing(X, train), outcomes[train], _safe_indexing(X, test), test)
-            for train, test in splits
-        ]
-        judged = outcomes
-    else:
-        check_length(X_test, outcomes_test)
-        judged = as_outcomes(outcomes_test)
-        jobs = [(X, outcomes, X_test, np.arange(len(judged)))]
+    judged, jobs, held_out = _jobs(X, outcomes, X_test, outcomes_test, cv, random_state)
     seeds = check_random_state(random_state).randint(2**31 - 1, size=(len(jobs), 2))
     fitted = Parallel(n_jobs=n_jobs)(
-        delayed(_route_fold)(router, *job[:3], scale, fold_seeds)
+        delayed(_route_fold)(router, *job, scale, fold_seeds)
         for job, fold_seeds in zip(jobs, seeds, strict=True)
     )
-    order = np.concatenate([job[3] for job in jobs])
-    if not np.array_equal(np.sort(order), np.arange(len(judged))):
-        raise ValueError("cv must put every query in exactly one test part")
-    back = np.argsort(order)
-    fold = np.repeat(np.arange(len(jobs)), [len(job[3]) for job in jobs])[back]
-    routes = {
-        name: np.concatenate([fold[0][name] for fold in fitted])[back] for name in fitted[0][0]
-    }
-    values = [fold[1] for fold in fitted]
-    curve = None
-    if all(value is not None for value in values):
+    back = np.argsort(np.concatenate(held_out))
+    fold = np.repeat(np.arange(len(jobs)), [len(rows) for rows in held_out])[back]
+    routes = {name: np.concatenate([of[name] for of, _ in fitted])[back] for name in fitted[0][0]}
+    own = {name: routes.pop(name) for name in ("router", *CONTROLS)}
+    names = {name: pd.Series(routes[name]).mode()[0] for name in (BEST, CHEAPEST) if name in routes}
+    curve, values = None, [of for _, of in fitted]
+    if all(of is not None for of in values):
         curve = sweep(*(np.concatenate(parts)[back] for parts in zip(*values, strict=True)))
-    named = ("router", *CONTROLS)
-    fixed = {name: of for name, of in routes.items() if name not in named}
-    names = {name: pd.Series(fixed[name]).mode()[0] for name in (BEST, CHEAPEST) if name in fixed}
-    own = {name: routes[name] for name in named}
     settings = (missing, n_resamples, level, random_state)
-    report = _report(judged, own, fixed, names, scale, *settings, fold=fold, curve=curve)
+    report = _report(judged, own, routes, names, scale, *settings, fold=fold, curve=curve)
     return _with_supervision(report, ["router"], outcomes, horizon)
+
+
+def _jobs(X, outcomes, X_test, outcomes_test, cv, random_state):
+    """Outcomes that judge; of each fit, what it is given; and the rows it holds out."""
+    if X_test is not None:
+        check_length(X_test, outcomes_test)
+        judged = as_outcomes(outcomes_test)
+        check_models(judged, outcomes.models)
+        return judged, [(X, outcomes, X_test)], [np.arange(len(judged))]
+    splits = list(folds(cv, random_state).split(X, outcomes))
+    held_out = [test for _, test in splits]
+    if not np.array_equal(np.sort(np.concatenate(held_out)), np.arange(len(outcomes))):
+        raise ValueError("cv must put every query in exactly one test part")
+    jobs = [
+        (_safe_indexing(X, train), outcomes[train], _safe_indexing(X, test))
+        for train, test in splits
+    ]
+    return outcomes, jobs, held_out
 
 
 def _route_fold(router, X, outcomes, X_test, scale, seeds):
@@ -265,7 +266,7 @@ def _route_fold(router, X, outcomes, X_test, scale, seeds):
     width = min(
         features.shape[1] if hasattr(features, "shape") else len(features[0]), _N_RANDOM_FEATURES
     )
-    noise, noise_test = rng.normal(size=(len(outcomes), width)), None
+    noise = rng.normal(size=(len(outcomes), width))
     noise_test = rng.normal(size=(len(routes["router"]), width))
     routes["random features"] = clone(final).fit(noise, outcomes).predict(noise_test)
     value = None

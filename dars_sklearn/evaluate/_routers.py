@@ -2,13 +2,21 @@
 
 from numbers import Integral
 
+import numpy as np
 from sklearn.base import clone
 from sklearn.model_selection import KFold, check_cv
 from sklearn.pipeline import Pipeline
 
 from dars_sklearn.aggregate import OutcomeAggregator
 
-__all__ = ["check_length", "features_of", "final_router", "folds", "with_cost_scaling"]
+__all__ = [
+    "check_length",
+    "check_models",
+    "features_of",
+    "final_router",
+    "folds",
+    "with_cost_scaling",
+]
 
 
 def final_router(router):
@@ -45,4 +53,13 @@ def check_length(X, outcomes):
         raise ValueError(
             f"X has {n_rows} queries and the outcomes have {len(outcomes)}; they must be the same "
             "queries in the same order"
+        )
+
+
+def check_models(outcomes, models):
+    """Refuse outcomes of other models, or in another order, than a router is fitted on."""
+    if not np.array_equal(outcomes.models, models):
+        raise ValueError(
+            f"the outcomes are of models {list(outcomes.models)}, the router is fitted on "
+            f"{list(models)}; use outcomes.subset(models=)"
         )
