@@ -140,6 +140,13 @@ def test_several_routes_are_judged_side_by_side(data):
         both.get("utility", "c")
 
 
+def test_the_same_seed_gives_the_same_report_whatever_runs_at_once(data):
+    settings = {"n_resamples": 30, "random_state": 3}
+    one = evaluate_router(DistributionalRouter(), data.X, data.outcomes, **settings)
+    other = evaluate_router(DistributionalRouter(), data.X, data.outcomes, **settings, n_jobs=2)
+    assert one.to_frame().equals(other.to_frame())
+
+
 def test_looks_of_a_report(report):
     text = repr(report)
     for part in ("240 queries", "best single model (model", "over shuffled labels", "aiq"):

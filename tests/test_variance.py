@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dars_sklearn import Outcomes
+from dars_sklearn._components import difference_parts, make_cells, model_parts
 from dars_sklearn.datasets import make_routing_outcomes
 from dars_sklearn.exceptions import SeparabilityWarning
 from dars_sklearn.labels import decompose_variance, reliability_curve
@@ -246,3 +247,35 @@ def test_odd_outcomes():
     assert parts.estimate("total", 0) > 0
     assert "total" in repr(parts)
     assert "<table" in parts._repr_html_()
+
+
+def test_on_a_full_grid_parts_are_those_of_the_nested_analysis_of_variance():
+    rng = np.random.default_rng(0)
+    Q, P, K = 15, 4, 3
+    scores = rng.normal(size=(Q, 1, 1)) + rng.normal(size=(Q, P, 1)) + rng.normal(size=(Q, P, K))
+    cells, queries = scores.mean(axis=2), scores.mean(axis=(1, 2))
+    between = P * K * ((queries - scores.mean()) ** 2).sum() / (Q - 1)
+    wordings = K * ((cells - queries[:, None]) ** 2).sum() / (Q * (P - 1))
+    error = ((scores - cells[..., None]) ** 2).sum() / (Q * P * (K - 1))
+    parts = decompose_variance(Outcomes.from_array(scores[:, None], score_range=None))
+    assert parts.estimate("sample", 0) == pytest.approx(error)
+    assert parts.estimate("paraphrase", 0) == pytest.approx((wordings - error) / K)
+    assert parts.estimate("query", 0) == pytest.approx((between - wordings) / (P * K))
+    reliability = (between - wordings) / between
+    assert parts.estimate("reliability", 0) == pytest.approx(reliability)
+
+
+def test_jackknife_replicates_are_estimates_without_each_query():
+    scores = ragged(3)
+    outcomes = Outcomes.from_array(scores, score_range=None)
+    whole = model_parts(make_cells(outcomes), 12, 3)[1]
+    pair = difference_parts(make_cells(outcomes), 12, 3)[0, 2]
+    for query in range(12):
+        rest = outcomes[np.arange(12) != query]
+        for found, expected in (
+            (whole, model_parts(make_cells(rest), 11, 3)[1]),
+            (pair, difference_parts(make_cells(rest), 11, 3)[0, 2]),
+        ):
+            for name in ("query", "paraphrase", "sample", "label_noise"):
+                value = getattr(found, name)[query + 1]
+                assert value == pytest.approx(getattr(expected, name)[0]), name

@@ -20,6 +20,7 @@ from dars_sklearn.evaluate._routers import (
 from dars_sklearn.evaluate._sweep import sweep
 from dars_sklearn.metrics import cost_hull
 from dars_sklearn.metrics._scorer import out_of_fold
+from dars_sklearn.outcomes import as_outcomes
 
 __all__ = ["CostWeightChoice", "DeferralCurve", "deferral_curve", "tune_cost_weight"]
 
@@ -113,6 +114,7 @@ def deferral_curve(router, X, outcomes, *, cost_weights=None):
     True
     """
     check_is_fitted(router)
+    outcomes = as_outcomes(outcomes)
     realised = _priced(outcomes, X)
     final, features = final_router(router), features_of(router, X)
     check_models(outcomes, final.models_)
@@ -275,6 +277,7 @@ def tune_cost_weight(
         raise ValueError(f"confidence must be in (0, 1), got {confidence!r}")
     if n_queries is not None and n_queries < 1:
         raise ValueError(f"n_queries must be at least 1, got {n_queries!r}")
+    outcomes = as_outcomes(outcomes)
     realised = _priced(outcomes, X)
     router = with_cost_scaling(router, cost_range(outcomes))
     _check_open(final_router(router))
