@@ -9,6 +9,7 @@ to the strong one's; with two models of constant cost it is the same.
 from warnings import warn
 
 import numpy as np
+from scipy.integrate import trapezoid
 
 from dars_sklearn.exceptions import UndefinedMetricWarning
 
@@ -95,7 +96,7 @@ def aiq(cost, score, *, cost_range):
     if cost[0] > 0:
         cost, score = np.append(0, cost), np.append(0, score)
     at = np.unique(np.concatenate([[low, high], cost[(cost > low) & (cost < high)]]))
-    return float(np.trapezoid(np.interp(at, cost, score), at) / (high - low))
+    return float(trapezoid(np.interp(at, cost, score), at) / (high - low))
 
 
 def apgr(cost, score, *, weak, strong):
@@ -133,7 +134,7 @@ def apgr(cost, score, *, weak, strong):
     0.625
     """
     curve = _gap_curve(cost, score, weak, strong)
-    return float("nan") if curve is None else float(np.trapezoid(curve[1], curve[0]))
+    return float("nan") if curve is None else float(trapezoid(curve[1], curve[0]))
 
 
 def call_performance_threshold(cost, score, x, *, weak, strong):
