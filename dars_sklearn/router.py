@@ -106,6 +106,12 @@ class DistributionalRouter(MetaEstimatorMixin, BaseEstimator):
     feature_names_in_ : ndarray of str
         Their names, where X has any.
 
+    Notes
+    -----
+    Learning the choice was nowhere better than learning capability, and worse
+    with few outcomes a pair (``benchmarks/targets.py``): a probability says who
+    wins and not by how much. It is for estimators that only classify.
+
     References
     ----------
     arXiv 2606.06924; its defaults for the weights.
