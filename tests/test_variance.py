@@ -249,6 +249,15 @@ def test_odd_outcomes():
     assert "<table" in parts._repr_html_()
 
 
+def test_the_repr_of_many_models_shows_the_mean_difference_only():
+    scores = np.random.default_rng(0).random((5, 8, 2, 2))
+    parts = decompose_variance(Outcomes.from_array(scores))
+    assert len(repr(parts).splitlines()) == 1 + 2 + 8 + 1
+    assert len(parts.to_frame().query("of == 'difference'")["model"].unique()) == 8
+    few = decompose_variance(Outcomes.from_array(scores[:, :3]))
+    assert "0 - 1" in repr(few)
+
+
 def test_on_a_full_grid_parts_are_those_of_the_nested_analysis_of_variance():
     rng = np.random.default_rng(0)
     Q, P, K = 15, 4, 3

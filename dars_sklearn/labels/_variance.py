@@ -18,6 +18,8 @@ from dars_sklearn.outcomes import as_outcomes
 
 __all__ = ["VarianceDecomposition", "decompose_variance", "reliability_curve"]
 
+# Differences that a repr shows one by one; of more, their mean only.
+_MOST_PAIRS = 21
 _COLUMNS = ["of", "model", "other", "part", "estimate", "low", "high"]
 
 
@@ -89,9 +91,11 @@ class VarianceDecomposition:
         return float(named.get((model, other), named.get((other, model), np.nan)))
 
     def _wide(self):
-        table = self.table.assign(
-            score=[_name(model, other) for model, other, _ in _triples(self.table)]
-        )
+        table = self.table
+        pairs = (table["of"] == "difference") & (table["model"] != "overall")
+        if table.loc[pairs, ["model", "other"]].drop_duplicates().shape[0] > _MOST_PAIRS:
+            table = table[~pairs]
+        table = table.assign(score=[_name(model, other) for model, other, _ in _triples(table)])
         wide = table.pivot(index="score", columns="part", values="estimate")
         return wide.loc[table["score"].unique(), table["part"].unique()].rename_axis(None, axis=1)
 
