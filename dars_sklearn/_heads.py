@@ -201,8 +201,9 @@ def predict_probabilities(head, X, n_models):
         Rows that sum to 1.
     """
     if is_classifier(head):
-        probability = np.zeros((len(head.predict_proba(X)), n_models))
-        probability[:, head.classes_] = head.predict_proba(X)
+        of_classes = head.predict_proba(X)
+        probability = np.zeros((len(of_classes), n_models))
+        probability[:, head.classes_] = of_classes
         return probability
     (probability,) = predict_blocks([head], X, n_models)
     probability = np.maximum(probability, 0)

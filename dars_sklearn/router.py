@@ -213,13 +213,12 @@ class DistributionalRouter(MetaEstimatorMixin, BaseEstimator):
         self._warn(outcomes, capability)
         self._baked_in = {name: getattr(self, name) for name in _BAKED_IN[self.target]}
         fit_params = process_routing(self, "fit", **fit_params).estimator.fit if fit_params else {}
-        if self.target == "choice" and is_classifier(self._inner(len(outcomes))):
-            self.estimators_ = [
-                fit_classifier(
-                    self._inner(len(outcomes)), X, self._probabilities(outcomes),
-                    seed=self._seeds(1)[0], fit_params=fit_params,
-                )
-            ]  # fmt: skip
+        inner = self._inner(len(outcomes))
+        if self.target == "choice" and is_classifier(inner):
+            (seed,) = self._seeds(1)
+            probability = self._probabilities(outcomes)
+            head = fit_classifier(inner, X, probability, seed=seed, fit_params=fit_params)
+            self.estimators_ = [head]
             return self
         names, parts = _PARTS[self.target], self._targets(outcomes, capability)
         blocks = dict(zip(names, parts, strict=True))
@@ -336,9 +335,8 @@ class DistributionalRouter(MetaEstimatorMixin, BaseEstimator):
             If no model is available for a query.
         """
         utilities = self.decision_function(X)
-        return self.models_[
-            decide(utilities, available_mask(available, self.models_, len(utilities)))
-        ]
+        mask = available_mask(available, self.models_, len(utilities))
+        return self.models_[decide(utilities, mask)]
 
     def rank(self, X, available=None):
         """Order the models for each query, best first.
@@ -356,9 +354,8 @@ class DistributionalRouter(MetaEstimatorMixin, BaseEstimator):
             Model names.
         """
         utilities = self.decision_function(X)
-        masked = mask_unavailable(
-            utilities, available_mask(available, self.models_, len(utilities))
-        )
+        mask = available_mask(available, self.models_, len(utilities))
+        masked = mask_unavailable(utilities, mask)
         return self.models_[np.argsort(-masked, axis=1, kind="stable")]
 
     def score(self, X, y):

@@ -1,6 +1,7 @@
 """What the neural families share: validation, scaling to [0, 1], and a skorch net."""
 
 import numpy as np
+from scipy.special import expit
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.model_selection import GroupShuffleSplit
 from sklearn.utils import check_random_state
@@ -193,7 +194,7 @@ class BlockRegressor(RegressorMixin, NeuralCapability):
         output = self._forward(X).astype(np.float64)
         for block, loss in enumerate(self._losses()[0]):
             if loss != "mse":
-                output[:, block] = 1 / (1 + np.exp(-output[:, block]))
+                output[:, block] = expit(output[:, block])
         return output * self._width + self._low
 
 
