@@ -108,7 +108,7 @@ def make_cells(outcomes, score=None):
         In the order of the outcomes.
     """
     score = outcomes.score if score is None else score
-    pair = np.repeat(np.arange(len(outcomes.offsets) - 1), np.diff(outcomes.offsets))
+    pair = outcomes.pair_of_outcome()
     starts = np.ones(len(score), dtype=bool)
     starts[1:] = (pair[1:] != pair[:-1]) | (outcomes.paraphrase[1:] != outcomes.paraphrase[:-1])
     first = np.flatnonzero(starts)

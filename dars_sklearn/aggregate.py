@@ -18,7 +18,7 @@ from dars_sklearn._empirical_bayes import (
     warn_of_single_outcomes,
 )
 from dars_sklearn._summarise import summarise
-from dars_sklearn.outcomes import as_outcomes
+from dars_sklearn.outcomes import as_outcomes, check_models
 
 __all__ = ["Capability", "OutcomeAggregator", "cost_range", "scale_cost"]
 
@@ -211,11 +211,7 @@ class OutcomeAggregator(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         outcomes = as_outcomes(outcomes)
-        if not np.array_equal(outcomes.models, self.models_):
-            raise ValueError(
-                f"the outcomes are of models {list(outcomes.models)}, the aggregator was "
-                f"fitted on {list(self.models_)}; use outcomes.subset(models=)"
-            )
+        check_models(outcomes, self.models_)
         quality, cost, spread, weight_squared, counts = self._summarise(outcomes)
         absent = counts == 0
         pairs = None

@@ -6,6 +6,7 @@ from html import escape
 import numpy as np
 import pandas as pd
 from sklearn.utils import check_random_state
+from sklearn.utils.validation import _num_samples
 
 from dars_sklearn._tables import (
     Columns,
@@ -27,7 +28,7 @@ from dars_sklearn._tables import (
     within_group,
 )
 
-__all__ = ["Outcomes", "as_outcomes", "check_alignment"]
+__all__ = ["Outcomes", "as_outcomes", "check_alignment", "check_length", "check_models"]
 
 _EXTRAS = ("input_tokens", "output_tokens", "latency")
 
@@ -313,7 +314,7 @@ class Outcomes:
             else came along; and ``row``, the position of the query, where a
             query is there more than once.
         """
-        pair = np.repeat(np.arange(self.n_queries * self.n_models), np.diff(self.offsets))
+        pair = self.pair_of_outcome()
         row, model = np.divmod(pair, self.n_models)
         columns = {
             "query": self.queries[row],
@@ -346,7 +347,7 @@ class Outcomes:
         held = {"score": self.score, "cost": self.cost} | self._extras
         if held.get(values) is None:
             raise ValueError(f"these outcomes have no {values!r}")
-        pair = np.repeat(np.arange(self.n_queries * self.n_models), np.diff(self.offsets))
+        pair = self.pair_of_outcome()
         row = pair // self.n_models
         paraphrase, n_paraphrases = within_group(row, self.paraphrase, self._paraphrase_labels)
         cell = pair * max(n_paraphrases, 1) + paraphrase
@@ -499,6 +500,16 @@ class Outcomes:
             raise ValueError("these outcomes have no latency")
         return self._with_cost(self._extras["latency"])
 
+    def pair_of_outcome(self):
+        """Number the (query, model) pair of each outcome.
+
+        Returns
+        -------
+        ndarray of int of shape (n_outcomes,)
+            ``query * n_models + model``, by their places.
+        """
+        return np.repeat(np.arange(len(self.offsets) - 1), np.diff(self.offsets))
+
     def model_of_outcome(self):
         """Number the model of each outcome.
 
@@ -507,8 +518,7 @@ class Outcomes:
         ndarray of int of shape (n_outcomes,)
             Its place in ``models``.
         """
-        pair = np.repeat(np.arange(self.n_queries * self.n_models), np.diff(self.offsets))
-        return pair % self.n_models
+        return self.pair_of_outcome() % self.n_models
 
     def _with_cost(self, cost):
         twin = copy(self)
@@ -568,7 +578,7 @@ class Outcomes:
         <Outcomes: 50 queries x 3 models, 300 outcomes, 2 a pair>
         """
         rng = check_random_state(random_state)
-        pair = np.repeat(np.arange(len(self.offsets) - 1), np.diff(self.offsets))
+        pair = self.pair_of_outcome()
         width = len(self._paraphrase_labels)
         keep = np.ones(len(pair), dtype=bool)
         for name, number in (("n_paraphrases", n_paraphrases), ("n_samples", n_samples)):
@@ -648,14 +658,28 @@ def as_outcomes(y):
     return y if isinstance(y, Outcomes) else Outcomes.from_array(y, score_range=None)
 
 
+def check_length(X, outcomes):
+    """Refuse features of more queries, or fewer, than there are outcomes of."""
+    if _num_samples(X) != len(outcomes):
+        raise ValueError(
+            f"X has {_num_samples(X)} queries and the outcomes have {len(outcomes)}; they must "
+            "be the same queries in the same order"
+        )
+
+
+def check_models(outcomes, models):
+    """Refuse outcomes of other models, or in another order, than something is fitted on."""
+    if not np.array_equal(outcomes.models, models):
+        raise ValueError(
+            f"the outcomes are of models {list(outcomes.models)}, not of those fitted on, "
+            f"{list(models)}; use outcomes.subset(models=)"
+        )
+
+
 def check_alignment(texts, outcomes):
     """Refuse texts that are the queries of the outcomes, but in another order."""
+    check_length(texts, outcomes)
     labels = outcomes.queries
-    if len(texts) != len(labels):
-        raise ValueError(
-            f"X has {len(texts)} queries and the outcomes have {len(labels)}; "
-            "they must be the same queries in the same order"
-        )
     differ = np.flatnonzero(np.asarray(texts, dtype=object) != labels.astype(object))
     elsewhere = differ[np.isin(list(map(str, np.asarray(texts)[differ])), labels.astype(str))]
     if len(elsewhere):

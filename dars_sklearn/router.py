@@ -14,7 +14,6 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import (
     _check_feature_names,
     _check_n_features,
-    _num_samples,
     check_is_fitted,
     check_random_state,
 )
@@ -32,7 +31,7 @@ from dars_sklearn.aggregate import OutcomeAggregator
 from dars_sklearn.decision import available_mask, decide, mask_unavailable, utility
 from dars_sklearn.exceptions import ImputationWarning, RiskAversionWarning
 from dars_sklearn.labels import probability_best
-from dars_sklearn.outcomes import as_outcomes
+from dars_sklearn.outcomes import as_outcomes, check_length, check_models
 
 __all__ = ["DistributionalRouter", "PredictedCapability"]
 
@@ -198,11 +197,7 @@ class DistributionalRouter(MetaEstimatorMixin, BaseEstimator):
         if y is None:
             raise ValueError("the router requires y to be passed, but the target y is None")
         outcomes = as_outcomes(y)
-        if _num_samples(X) != len(outcomes):
-            raise ValueError(
-                f"X has {_num_samples(X)} queries and y has outcomes of {len(outcomes)}; they "
-                "must be the same queries in the same order"
-            )
+        check_length(X, outcomes)
         _check_feature_names(self, X, reset=True)
         _check_n_features(self, X, reset=True)
         aggregator = OutcomeAggregator() if self.aggregator is None else clone(self.aggregator)
@@ -376,7 +371,9 @@ class DistributionalRouter(MetaEstimatorMixin, BaseEstimator):
         float
             Mean score less weighted scaled cost.
         """
-        realised = Realised(self._outcomes(y), self.cost_weight, self.aggregator_.cost_range_)
+        outcomes = as_outcomes(y)
+        check_models(outcomes, self.models_)
+        realised = Realised(outcomes, self.cost_weight, self.aggregator_.cost_range_)
         return float(realised.at("utility", realised.places(self.predict(X))).mean())
 
     def get_metadata_routing(self):
@@ -523,12 +520,3 @@ class DistributionalRouter(MetaEstimatorMixin, BaseEstimator):
         if len(parts) > 1 and isinstance(self.aggregator_.cost_scaling, str):
             np.clip(parts[1], 0, 1, out=parts[1])
         return parts
-
-    def _outcomes(self, y):
-        outcomes = as_outcomes(y)
-        if not np.array_equal(outcomes.models, self.models_):
-            raise ValueError(
-                f"the outcomes are of models {list(outcomes.models)}, the router was fitted on "
-                f"{list(self.models_)}; use outcomes.subset(models=)"
-            )
-        return outcomes

@@ -197,7 +197,7 @@ def test_a_saved_router_predicts_the_same_in_another_process(data, tmp_path):
 
 def test_bad_input_is_named(data):
     X, outcomes = data
-    with pytest.raises(ValueError, match="X has 59 queries and y has outcomes of 60"):
+    with pytest.raises(ValueError, match="X has 59 queries and the outcomes have 60"):
         DistributionalRouter().fit(X[:59], outcomes)
     with pytest.raises(ValueError, match="cost_weight must be a finite float >= 0, got -1"):
         DistributionalRouter(cost_weight=-1).fit(X, outcomes)

@@ -10,8 +10,6 @@ from sklearn.utils.validation import check_is_fitted
 from dars_sklearn._realised import Realised
 from dars_sklearn.aggregate import cost_range
 from dars_sklearn.evaluate._routers import (
-    check_length,
-    check_models,
     features_of,
     final_router,
     folds,
@@ -20,7 +18,7 @@ from dars_sklearn.evaluate._routers import (
 from dars_sklearn.evaluate._sweep import sweep
 from dars_sklearn.metrics import cost_hull
 from dars_sklearn.metrics._scorer import out_of_fold
-from dars_sklearn.outcomes import as_outcomes
+from dars_sklearn.outcomes import as_outcomes, check_length, check_models
 
 __all__ = ["CostWeightChoice", "DeferralCurve", "deferral_curve", "tune_cost_weight"]
 

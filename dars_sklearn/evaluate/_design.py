@@ -13,9 +13,9 @@ from tqdm.auto import tqdm
 
 from dars_sklearn._realised import Realised
 from dars_sklearn.aggregate import cost_range
-from dars_sklearn.evaluate._routers import check_length, final_router, with_cost_scaling
+from dars_sklearn.evaluate._routers import final_router, with_cost_scaling
 from dars_sklearn.exceptions import DarsWarning
-from dars_sklearn.outcomes import as_outcomes
+from dars_sklearn.outcomes import as_outcomes, check_length
 
 __all__ = ["DesignPlan", "plan_design"]
 

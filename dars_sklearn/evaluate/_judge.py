@@ -15,8 +15,6 @@ from dars_sklearn.evaluate._bootstrap import resampled_means
 from dars_sklearn.evaluate._columns import BEST, CHEAPEST, CONTROLS, RESERVED, STRONG, Columns
 from dars_sklearn.evaluate._report import RoutingReport
 from dars_sklearn.evaluate._routers import (
-    check_length,
-    check_models,
     features_of,
     final_router,
     folds,
@@ -37,7 +35,7 @@ from dars_sklearn.metrics import (
     supervision_break_even,
     supervision_cost_ratio,
 )
-from dars_sklearn.outcomes import as_outcomes
+from dars_sklearn.outcomes import as_outcomes, check_length, check_models
 
 __all__ = ["evaluate_router", "routing_report"]
 

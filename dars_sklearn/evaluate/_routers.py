@@ -2,7 +2,6 @@
 
 from numbers import Integral
 
-import numpy as np
 from sklearn.base import clone
 from sklearn.model_selection import KFold, check_cv
 from sklearn.pipeline import Pipeline
@@ -10,8 +9,6 @@ from sklearn.pipeline import Pipeline
 from dars_sklearn.aggregate import OutcomeAggregator
 
 __all__ = [
-    "check_length",
-    "check_models",
     "features_of",
     "final_router",
     "folds",
@@ -44,22 +41,3 @@ def folds(cv, random_state):
     if isinstance(cv, Integral):
         return KFold(cv, shuffle=True, random_state=random_state)
     return check_cv(cv, classifier=False)
-
-
-def check_length(X, outcomes):
-    """Refuse features of more queries, or fewer, than there are outcomes of."""
-    n_rows = X.shape[0] if hasattr(X, "shape") else len(X)
-    if n_rows != len(outcomes):
-        raise ValueError(
-            f"X has {n_rows} queries and the outcomes have {len(outcomes)}; they must be the same "
-            "queries in the same order"
-        )
-
-
-def check_models(outcomes, models):
-    """Refuse outcomes of other models, or in another order, than a router is fitted on."""
-    if not np.array_equal(outcomes.models, models):
-        raise ValueError(
-            f"the outcomes are of models {list(outcomes.models)}, the router is fitted on "
-            f"{list(models)}; use outcomes.subset(models=)"
-        )

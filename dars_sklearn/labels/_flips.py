@@ -151,8 +151,7 @@ def label_flip_rate(outcomes, *, cost_weight=0.0, cost_range=None, n_draws=500, 
 
 
 def _sum_by_pair(outcomes, values):
-    pair = np.repeat(np.arange(len(outcomes.offsets) - 1), np.diff(outcomes.offsets))
-    total = np.bincount(pair, values, len(outcomes.offsets) - 1)
+    total = np.bincount(outcomes.pair_of_outcome(), values, len(outcomes.offsets) - 1)
     return total.reshape(len(outcomes), outcomes.n_models)
 
 

@@ -119,7 +119,7 @@ def _units(outcomes):
 def _cell_means(outcomes, utilities):
     """Mean utility of each model for each (query, unit), NaN where there is none."""
     unit, _ = _units(outcomes)
-    pair = np.repeat(np.arange(len(outcomes.offsets) - 1), np.diff(outcomes.offsets))
+    pair = outcomes.pair_of_outcome()
     query, model = np.divmod(pair, max(outcomes.n_models, 1))
     width = int(unit.max(initial=0)) + 1
     keys, key = np.unique(query * width + unit, return_inverse=True)
