@@ -5,6 +5,7 @@ from warnings import warn
 import numpy as np
 
 from dars_sklearn._components import model_parts
+from dars_sklearn._summarise import column_means
 from dars_sklearn.exceptions import InformativeCountsWarning, SeparabilityWarning
 
 
@@ -108,14 +109,6 @@ def spread_by_kind(kind, pairs, sample_part):
         sample = np.where(pairs.freedom > 0, sample, sample_part)
         excess = pairs.between / (pairs.n_cells - 1) - sample * pairs.inverse
     return np.where(pairs.n_cells > 1, np.sqrt(np.maximum(excess, 0)), np.nan)
-
-
-def column_means(table, fallback):
-    """Mean of what is not NaN in each column, or the fallback."""
-    held = ~np.isnan(table)
-    n_held = held.sum(axis=0)
-    sums = np.where(held, table, 0).sum(axis=0)
-    return np.where(n_held > 0, sums / np.maximum(n_held, 1), fallback)
 
 
 def warn_of_single_outcomes(models):

@@ -1,11 +1,13 @@
 """What each model in fact achieves on each query."""
 
 import numpy as np
+import pandas as pd
+from sklearn.utils.validation import _check_sample_weight
 
 from dars_sklearn.aggregate import OutcomeAggregator, scale_cost
 from dars_sklearn.outcomes import as_outcomes
 
-__all__ = ["Realised", "known_means", "weighted_mean"]
+__all__ = ["Realised", "weighted_mean"]
 
 
 class Realised:
@@ -71,11 +73,10 @@ class Realised:
                 f"routes must have one model for each of the {len(self.score)} queries, got an "
                 f"array of shape {routes.shape}"
             )
-        number = {model: place for place, model in enumerate(self.models.tolist())}
-        unknown = set(routes.tolist()) - set(number)
-        if unknown:
-            raise ValueError(f"routed to {sorted(map(str, unknown))}, not among {list(number)}")
-        columns = np.array([number[model] for model in routes.tolist()], dtype=np.intp)
+        columns = pd.Index(self.models).get_indexer(pd.Index(routes))
+        if (columns < 0).any():
+            unknown = sorted(set(map(str, routes[columns < 0].tolist())))
+            raise ValueError(f"routed to {unknown}, not among {self.models.tolist()}")
         absent = np.isnan(self.at("score", columns))
         if absent.any() and missing == "raise":
             raise ValueError(
@@ -122,20 +123,6 @@ def weighted_mean(values, sample_weight=None):
     ValueError
         If there is not one weight for each query.
     """
-    known = ~np.isnan(values)
-    weight = np.ones(len(values)) if sample_weight is None else np.asarray(sample_weight, float)
-    if weight.shape != values.shape:
-        raise ValueError(
-            f"sample_weight must have a weight for each of the {len(values)} queries, got shape "
-            f"{weight.shape}"
-        )
-    total = weight[known].sum()
-    return float((weight[known] * values[known]).sum() / total) if total > 0 else float("nan")
-
-
-def known_means(table):
-    """Mean of what is known in each column, NaN where nothing is."""
-    known = ~np.isnan(table)
-    n = known.sum(axis=0)
-    total = np.where(known, table, 0).sum(axis=0)
-    return np.divide(total, n, where=n > 0, out=np.full(table.shape[1], np.nan))
+    weight = _check_sample_weight(sample_weight, values)
+    known = ~np.isnan(values) & (weight != 0)
+    return float(np.average(values[known], weights=weight[known])) if known.any() else float("nan")

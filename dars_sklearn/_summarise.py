@@ -50,6 +50,27 @@ def summarise(score, cost, offsets, paraphrase=None):
     return quality, mean_cost, np.sqrt(spread, out=spread), weight_squared
 
 
+def column_means(table, fallback=np.nan):
+    """Mean of what is known in each column, without a warning where nothing is.
+
+    Parameters
+    ----------
+    table : ndarray of shape (n_rows, n_columns)
+        Values, NaN where unknown.
+    fallback : float, default=nan
+        Mean of a column of which nothing is known.
+
+    Returns
+    -------
+    ndarray of shape (n_columns,)
+        The means.
+    """
+    held = ~np.isnan(table)
+    n_held = held.sum(axis=0)
+    sums = np.where(held, table, 0).sum(axis=0)
+    return np.where(n_held > 0, sums / np.maximum(n_held, 1), fallback)
+
+
 def _mean_of_known(values, offsets, paraphrase):
     known = ~np.isnan(values)
     offsets = np.concatenate([[0], np.cumsum(known)])[offsets]

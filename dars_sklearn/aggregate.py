@@ -9,7 +9,6 @@ from sklearn.utils.validation import check_is_fitted
 
 from dars_sklearn._components import make_cells, make_pairs
 from dars_sklearn._empirical_bayes import (
-    column_means,
     label_noise,
     learn_parts,
     shrinkage,
@@ -17,7 +16,7 @@ from dars_sklearn._empirical_bayes import (
     warn_of_informative_counts,
     warn_of_single_outcomes,
 )
-from dars_sklearn._summarise import summarise
+from dars_sklearn._summarise import column_means, summarise
 from dars_sklearn.outcomes import as_outcomes, check_models
 
 __all__ = ["Capability", "OutcomeAggregator", "cost_range", "scale_cost"]
@@ -167,12 +166,12 @@ class OutcomeAggregator(TransformerMixin, BaseEstimator):
         self.models_ = outcomes.models
         self.cost_range_ = self._cost_range(outcomes)
         quality, cost, spread, weight_squared, counts = self._summarise(outcomes)
-        own = column_means(quality, fallback=np.nan)
+        own = column_means(quality)
         overall = np.nanmean(own)
         own = np.where(np.isnan(own), overall, own)
         prior = {"model": own, "global": overall}.get(self.prior, self.prior)
         self.prior_quality_ = np.broadcast_to(np.asarray(prior, dtype=float), own.shape).copy()
-        self.prior_cost_ = column_means(cost, fallback=np.nan)
+        self.prior_cost_ = column_means(cost)
         known = self.prior_cost_[~np.isnan(self.prior_cost_)]
         self.prior_cost_[np.isnan(self.prior_cost_)] = known.mean() if len(known) else 0.0
         self.variance_parts_, pairs = None, None

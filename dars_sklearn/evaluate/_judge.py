@@ -9,7 +9,8 @@ from joblib import Parallel, delayed
 from sklearn.base import clone
 from sklearn.utils import _safe_indexing, check_random_state
 
-from dars_sklearn._realised import Realised, known_means
+from dars_sklearn._realised import Realised
+from dars_sklearn._summarise import column_means
 from dars_sklearn.aggregate import cost_range as range_of
 from dars_sklearn.evaluate._bootstrap import resampled_means
 from dars_sklearn.evaluate._columns import BEST, CHEAPEST, CONTROLS, RESERVED, STRONG, Columns
@@ -292,7 +293,7 @@ def _report(
     oracle = oracle_utility(outcomes, **scale, average=False)
     fold = np.zeros(len(outcomes), dtype=int) if fold is None else fold
     columns = Columns(realised, oracle, routes, fixed, fold, missing)
-    estimates = columns.metrics(known_means(columns.table)[None])
+    estimates = columns.metrics(column_means(columns.table)[None])
     rng = check_random_state(random_state)
     resampled = columns.metrics(resampled_means(columns.table, n_resamples, rng))
     tail = (1 - level) / 2

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from dars_sklearn._components import difference_parts, make_cells, model_parts
-from dars_sklearn._empirical_bayes import column_means
+from dars_sklearn._summarise import column_means
 from dars_sklearn.decision import outcome_utilities
 from dars_sklearn.exceptions import SeparabilityWarning
 from dars_sklearn.outcomes import as_outcomes

@@ -4,7 +4,8 @@ from warnings import warn
 
 import numpy as np
 
-from dars_sklearn._realised import Realised, known_means, weighted_mean
+from dars_sklearn._realised import Realised, weighted_mean
+from dars_sklearn._summarise import column_means
 from dars_sklearn.exceptions import UndefinedMetricWarning
 
 __all__ = [
@@ -45,7 +46,7 @@ def best_single_model(outcomes, *, cost_weight=0.0, cost_range=None):
     'a'
     """
     realised = Realised(outcomes, cost_weight, cost_range)
-    return realised.models[np.nanargmax(known_means(realised.utility))]
+    return realised.models[np.nanargmax(column_means(realised.utility))]
 
 
 def cheapest_model(outcomes):
@@ -73,7 +74,7 @@ def cheapest_model(outcomes):
     >>> cheapest_model(Outcomes.from_array([[1, 0]], models=["a", "b"], costs=[2.0, 1.0]))
     'b'
     """
-    cost = known_means(Realised(outcomes).cost)
+    cost = column_means(Realised(outcomes).cost)
     if np.isnan(cost).all():
         raise ValueError("these outcomes have no costs; see with_prices and with_latency_cost")
     return outcomes.models[np.nanargmin(cost)]
@@ -202,11 +203,11 @@ def routing_collapse_index(outcomes, routes, *, strong=None, sample_weight=None)
     0.5
     """
     realised = Realised(outcomes)
-    cost = known_means(realised.cost)
+    cost = column_means(realised.cost)
     if np.isnan(cost).all():
         raise ValueError("these outcomes have no costs; see with_prices and with_latency_cost")
     if strong is None:
-        strong = realised.models[np.nanargmax(known_means(realised.score))]
+        strong = realised.models[np.nanargmax(column_means(realised.score))]
     place = realised.places([strong] * len(realised.score), missing="skip")[0]
     cheaper = cost < cost[place]
     with np.errstate(invalid="ignore"):
