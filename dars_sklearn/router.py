@@ -42,7 +42,8 @@ _PARTS = {
     "utility": ("utility",),
     "choice": ("probability",),
 }
-_BAKED_IN = {
+# Weights that are part of what is learnt, by target.
+BAKED_IN = {
     "capability": (),
     "penalised": ("risk_aversion",),
     "utility": ("cost_weight", "risk_aversion"),
@@ -206,7 +207,7 @@ class DistributionalRouter(MetaEstimatorMixin, BaseEstimator):
         self.score_range_ = outcomes.score_range
         capability = self.aggregator_.aggregate(outcomes)
         self._warn(outcomes, capability)
-        self._baked_in = {name: getattr(self, name) for name in _BAKED_IN[self.target]}
+        self._baked_in = {name: getattr(self, name) for name in BAKED_IN[self.target]}
         fit_params = process_routing(self, "fit", **fit_params).estimator.fit if fit_params else {}
         inner = self._inner(len(outcomes))
         if self.target == "choice" and is_classifier(inner):
@@ -302,11 +303,59 @@ class DistributionalRouter(MetaEstimatorMixin, BaseEstimator):
                 )
         if self.target == "choice":
             return self.predict_proba(X)
-        own = self._own_decision(X)
-        if own is not None:
-            return own
+        if self.decides_itself:
+            decision = self.estimators_[0].decision_function(X, cost_weight=self.cost_weight)
+            return np.asarray(decision, dtype=float)
         value, price = self._value_and_price(X)
         return value - self.cost_weight * price
+
+    @property
+    def decides_itself(self):
+        """Whether the fitted estimator decides, given a weight of cost, and not the router."""
+        decision = getattr(self.estimators_[0], "decision_function", None)
+        if len(self.estimators_) > 1 or decision is None:
+            return False
+        return "cost_weight" in signature(decision).parameters
+
+    def value_and_price(self, X):
+        """Predict what utility is at any weight of cost: a value, less the weight times a price.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_queries, n_features)
+            Features of the queries.
+
+        Returns
+        -------
+        tuple of two ndarray of shape (n_queries, n_models)
+            Utility at no weight of cost, and what a unit of that weight takes
+            off it: scaled cost.
+
+        Raises
+        ------
+        ValueError
+            If the weight of cost is baked into what is learnt, or the estimator
+            decides itself.
+        """
+        check_is_fitted(self)
+        if "cost_weight" in self._baked_in:
+            raise ValueError(
+                f"target={self.target!r} bakes the weight of cost into what is learnt; use "
+                "'capability' or 'penalised'"
+            )
+        if self.decides_itself:
+            raise ValueError(
+                "this estimator decides itself, and tells no value and price; look for a weight "
+                "on the grid of deferral_curve(..., cost_weights=)"
+            )
+        return self._value_and_price(X)
+
+    def _value_and_price(self, X):
+        parts = self._predict_parts(X)
+        if self.target == "capability":
+            return parts[0] - self.risk_aversion * parts[2], parts[1]
+        # What the target has folded into quality weighs nothing any more.
+        return parts[0], parts[1] if len(parts) > 1 else np.zeros(1)
 
     def predict(self, X, available=None):
         """Choose a model for each query.
@@ -420,24 +469,6 @@ class DistributionalRouter(MetaEstimatorMixin, BaseEstimator):
         if self.estimator is not None:
             return clone(self.estimator)
         return KNeighborsRegressor(n_neighbors=min(16, n_queries), weights="distance")
-
-    def _value_and_price(self, X):
-        """Utility at no weight of cost, and what a unit of that weight takes off."""
-        parts = self._predict_parts(X)
-        if self.target == "capability":
-            return parts[0] - self.risk_aversion * parts[2], parts[1]
-        # What the target has folded into quality weighs nothing any more.
-        return parts[0], parts[1] if len(parts) > 1 else np.zeros(1)
-
-    def _own_decision(self, X):
-        """The utilities of an estimator that decides itself, None where it does not."""
-        head = self.estimators_[0]
-        decision = getattr(head, "decision_function", None)
-        if len(self.estimators_) > 1 or decision is None:
-            return None
-        if "cost_weight" not in signature(decision).parameters:
-            return None
-        return np.asarray(decision(X, cost_weight=self.cost_weight), dtype=float)
 
     def _seeds(self, n):
         if self.random_state is None:

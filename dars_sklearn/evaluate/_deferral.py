@@ -19,6 +19,7 @@ from dars_sklearn.evaluate._sweep import sweep
 from dars_sklearn.metrics import cost_hull
 from dars_sklearn.metrics._scorer import out_of_fold
 from dars_sklearn.outcomes import as_outcomes, check_length, check_models
+from dars_sklearn.router import DistributionalRouter
 
 __all__ = ["CostWeightChoice", "DeferralCurve", "deferral_curve", "tune_cost_weight"]
 
@@ -116,16 +117,33 @@ def deferral_curve(router, X, outcomes, *, cost_weights=None):
     realised = _priced(outcomes, X)
     final, features = final_router(router), features_of(router, X)
     check_models(outcomes, final.models_)
-    _check_open(final)
-    own = final._own_decision(features) is not None
-    if cost_weights is None and not own:
-        return _curve(sweep(*final._value_and_price(features)), realised)
+    if cost_weights is None and not final.decides_itself:
+        return curve_of(sweep(*final.value_and_price(features)), realised)
     cost_weights = np.linspace(0, 0.1, 41) if cost_weights is None else np.sort(cost_weights)
     return _curve_on_grid(final, features, realised, cost_weights)
 
 
-def _curve(of, realised):
-    if np.isnan(np.where(of.ever_routed(len(realised.models)), realised.score, 0)).any():
+def curve_of(of, realised):
+    """The curve of a sweep.
+
+    Parameters
+    ----------
+    of : Sweep
+        Changes of routes.
+    realised : Realised
+        What each model achieves.
+
+    Returns
+    -------
+    DeferralCurve
+        The curve.
+
+    Raises
+    ------
+    ValueError
+        If a pair that is routed to at some weight has no outcome.
+    """
+    if of.misses(realised.score):
         raise ValueError(
             "some queries are routed to a model that has no outcome for them; a curve needs "
             "outcomes of every model that is routed to"
@@ -278,10 +296,11 @@ def tune_cost_weight(
     outcomes = as_outcomes(outcomes)
     realised = _priced(outcomes, X)
     router = with_cost_scaling(router, cost_range(outcomes))
-    _check_open(final_router(router))
     splitter = folds(cv, random_state)
-    of = sweep(*out_of_fold(router, X, outcomes, splitter, n_jobs, _value_and_price))
-    curve = _curve(of, realised)
+    of = sweep(
+        *out_of_fold(router, X, outcomes, splitter, n_jobs, DistributionalRouter.value_and_price)
+    )
+    curve = curve_of(of, realised)
     spread = {
         name: _standard_error(of, getattr(realised, name), n_queries) for name in ("cost", "score")
     }
@@ -315,15 +334,6 @@ def tune_cost_weight(
     )
 
 
-def _value_and_price(router, X):
-    if router._own_decision(X) is not None:
-        raise ValueError(
-            "this estimator decides itself, and its routes cannot be swept; look for a weight on "
-            "the grid of deferral_curve(..., cost_weights=)"
-        )
-    return router._value_and_price(X)
-
-
 def _standard_error(of, table, n_fresh):
     """Standard error of the mean of each point, as an estimate of a fresh mean."""
     table = np.nan_to_num(table - np.nanmean(table))
@@ -341,11 +351,3 @@ def _priced(outcomes, X):
     if outcomes.cost is None:
         raise ValueError("these outcomes have no costs; see with_prices and with_latency_cost")
     return Realised(outcomes)
-
-
-def _check_open(router):
-    if router.target not in ("capability", "penalised"):
-        raise ValueError(
-            f"target={router.target!r} bakes the weight of cost into what is learnt; use "
-            "'capability' or 'penalised'"
-        )

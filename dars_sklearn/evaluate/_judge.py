@@ -14,6 +14,7 @@ from dars_sklearn._summarise import column_means
 from dars_sklearn.aggregate import cost_range as range_of
 from dars_sklearn.evaluate._bootstrap import resampled_means
 from dars_sklearn.evaluate._columns import BEST, CHEAPEST, CONTROLS, RESERVED, STRONG, Columns
+from dars_sklearn.evaluate._deferral import curve_of
 from dars_sklearn.evaluate._report import RoutingReport
 from dars_sklearn.evaluate._routers import (
     features_of,
@@ -37,6 +38,7 @@ from dars_sklearn.metrics import (
     supervision_cost_ratio,
 )
 from dars_sklearn.outcomes import as_outcomes, check_length, check_models
+from dars_sklearn.router import BAKED_IN
 
 __all__ = ["evaluate_router", "routing_report"]
 
@@ -227,11 +229,11 @@ def evaluate_router(
     routes = {name: np.concatenate([of[name] for of, _ in fitted])[back] for name in fitted[0][0]}
     own = {name: routes.pop(name) for name in ("router", *CONTROLS)}
     names = {name: pd.Series(routes[name]).mode()[0] for name in (BEST, CHEAPEST) if name in routes}
-    curve, values = None, [of for _, of in fitted]
+    changes, values = None, [of for _, of in fitted]
     if all(of is not None for of in values):
-        curve = sweep(*(np.concatenate(parts)[back] for parts in zip(*values, strict=True)))
+        changes = sweep(*(np.concatenate(parts)[back] for parts in zip(*values, strict=True)))
     settings = (missing, n_resamples, level, random_state)
-    report = _report(judged, own, routes, names, scale, *settings, fold=fold, curve=curve)
+    report = _report(judged, own, routes, names, scale, *settings, fold=fold, changes=changes)
     return _with_supervision(report, ["router"], outcomes, horizon)
 
 
@@ -269,9 +271,9 @@ def _route_fold(router, X, outcomes, X_test, scale, seeds):
     noise_test = rng.normal(size=(len(routes["router"]), width))
     routes["random features"] = clone(final).fit(noise, outcomes).predict(noise_test)
     value = None
-    open_weight = final.target in ("capability", "penalised")
-    if outcomes.cost is not None and open_weight and final._own_decision(features_test) is None:
-        value = final._value_and_price(features_test)
+    baked_in = "cost_weight" in BAKED_IN[final.target]
+    if outcomes.cost is not None and not baked_in and not final.decides_itself:
+        value = final.value_and_price(features_test)
     return routes | _fixed(outcomes, scale, len(routes["router"])), value
 
 
@@ -285,7 +287,7 @@ def _fixed(train, scale, n_queries):
 
 def _report(
     outcomes, routes, fixed, names, scale, missing, n_resamples, level, random_state,
-    fold=None, curve=None,
+    fold=None, changes=None,
 ):  # fmt: skip
     if not 0 < level < 1:
         raise ValueError(f"level must be in (0, 1), got {level!r}")
@@ -308,10 +310,11 @@ def _report(
             if name not in CONTROLS:
                 collapse = _quietly(routing_collapse_index, outcomes, of, strong=commonest)
                 rows.append((name, "collapse", collapse, np.nan, np.nan))
-        if curve is not None:
-            rows += _curve_rows(
-                curve, realised, realised.places(weak, "skip"), realised.places(strong, "skip")
-            )
+        # In a sparse log, some weight would route to what was not asked.
+        if changes is not None and not changes.misses(realised.score):
+            curve = curve_of(changes, realised)
+            ends = {name: _end(realised, of) for name, of in (("weak", weak), ("strong", strong))}
+            rows += _curve_rows(curve, ends)
     shares = {name: columns.shares[name] for name in routes}
     return RoutingReport(
         pd.DataFrame(rows, columns=["strategy", "metric", "estimate", "low", "high"]),
@@ -344,17 +347,15 @@ def _interval(values, tail):
     return tuple(np.quantile(values, [tail, 1 - tail])) if len(values) else (np.nan, np.nan)
 
 
-def _curve_rows(curve, realised, weak, strong):
+def _end(realised, routes):
+    """Mean cost and score of routes to one model."""
+    at = realised.places(routes, "skip")
+    return tuple(float(np.nanmean(realised.at(table, at))) for table in ("cost", "score"))
+
+
+def _curve_rows(curve, ends):
     """Metrics of the router's curve, which have no intervals."""
-    routed = curve.ever_routed(len(realised.models))
-    if np.isnan(realised.score[routed]).any() or np.isnan(realised.cost[routed]).any():
-        return []  # a sparse log: some weight would route to what was not asked
-    points = [curve.means(np.nan_to_num(table)) for table in (realised.cost, realised.score)]
-    ends = {
-        name: tuple(float(np.nanmean(realised.at(table, at))) for table in ("cost", "score"))
-        for name, at in (("weak", weak), ("strong", strong))
-    }
-    costs = np.nanmean(realised.cost, axis=0)
+    points, costs = (curve.cost, curve.score), curve.models["cost"]
     rows = {
         "apgr": _quietly(apgr, *points, **ends),
         "cpt 50 %": _quietly(call_performance_threshold, *points, 0.5, **ends),

@@ -48,12 +48,10 @@ class Sweep:
         changes = np.cumsum(table[self.query, self.new] - table[self.query, self.old])
         return np.append(first, first + changes[self.last]) / len(table)
 
-    def ever_routed(self, n_models):
-        """Which pairs are routed to at any point, (n_queries, n_models)."""
-        routed = np.zeros((len(self.start), n_models), dtype=bool)
-        routed[np.arange(len(self.start)), self.start] = True
-        routed[self.query, self.new] = True
-        return routed
+    def misses(self, table):
+        """Whether a pair that is routed to at some point is NaN in a table."""
+        first = np.take_along_axis(table, self.start[:, None], axis=1)
+        return bool(np.isnan(first).any() or np.isnan(table[self.query, self.new]).any())
 
 
 def sweep(value, price):
