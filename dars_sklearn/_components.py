@@ -25,6 +25,7 @@ __all__ = [
     "make_cells",
     "make_pairs",
     "model_parts",
+    "tabulate_cells",
 ]
 
 
@@ -82,6 +83,11 @@ class Parts:
     n_queries: int
 
     @property
+    def single_outcomes(self):
+        """Whether fewer than two queries have a second outcome, so that noise cannot be told."""
+        return self.n_queries > 1 and not (self.queries_separable or self.samples_separable)
+
+    @property
     def query(self):
         """The query part."""
         return self.spread - self.spread_noise
@@ -92,7 +98,7 @@ class Parts:
         return self.wording - self.wording_noise
 
 
-def make_cells(outcomes, score=None):
+def make_cells(outcomes, score=None, paraphrase=None):
     """Cut outcomes into cells.
 
     Parameters
@@ -101,6 +107,8 @@ def make_cells(outcomes, score=None):
         Outcomes.
     score : ndarray of shape (n_outcomes,) or None, default=None
         What takes the place of the scores.
+    paraphrase : ndarray of int of shape (n_outcomes,) or None, default=None
+        What takes the place of the paraphrases, rising within each pair.
 
     Returns
     -------
@@ -108,22 +116,47 @@ def make_cells(outcomes, score=None):
         In the order of the outcomes.
     """
     score = outcomes.score if score is None else score
+    paraphrase = outcomes.paraphrase if paraphrase is None else paraphrase
     pair = outcomes.pair_of_outcome()
     starts = np.ones(len(score), dtype=bool)
-    starts[1:] = (pair[1:] != pair[:-1]) | (outcomes.paraphrase[1:] != outcomes.paraphrase[:-1])
+    starts[1:] = (pair[1:] != pair[:-1]) | (paraphrase[1:] != paraphrase[:-1])
     first = np.flatnonzero(starts)
     count = np.diff(np.append(first, len(score)))
     cell = np.cumsum(starts) - 1
     mean = np.bincount(cell, score, len(first)) / np.maximum(count, 1)
     within = np.bincount(cell, (score - mean[cell]) ** 2, len(first))
     query, model = np.divmod(pair[first], max(outcomes.n_models, 1))
-    return Cells(query, model, outcomes.paraphrase[first], count, mean, within)
+    return Cells(query, model, paraphrase[first], count, mean, within)
+
+
+def tabulate_cells(cells, n_models):
+    """Put the cells of one paraphrase beside each other.
+
+    Parameters
+    ----------
+    cells : Cells
+        Cells.
+    n_models : int
+        Columns.
+
+    Returns
+    -------
+    tuple of (ndarray of shape (n_rows,), ndarray of shape (n_rows, n_models))
+        A row a paraphrase of a query that any model has: its query, and the
+        means of the models' cells, NaN where a model has none.
+    """
+    width = int(cells.paraphrase.max(initial=0)) + 1
+    keys, key = np.unique(cells.query * width + cells.paraphrase, return_inverse=True)
+    means = np.full((len(keys), n_models), np.nan)
+    means[key, cells.model] = cells.mean
+    return keys // width, means
 
 
 class Pairs(NamedTuple):
     """What the cells of each pair say; arrays of shape (n_queries, n_models)."""
 
     n_cells: np.ndarray
+    mean: np.ndarray  # of cell means, NaN where there are none
     between: np.ndarray  # sum of squared deviations of cell means from their mean
     within: np.ndarray  # sum of squared deviations within cells
     freedom: np.ndarray  # degrees of freedom of the latter
@@ -144,7 +177,7 @@ def make_pairs(cells, n_queries, n_models):
     Returns
     -------
     Pairs
-        Zeros where a pair has no cell.
+        Zeros where a pair has no cell, but for the mean.
     """
     pair = cells.query * n_models + cells.model
     n_pairs = n_queries * n_models
@@ -154,6 +187,7 @@ def make_pairs(cells, n_queries, n_models):
     n_outcomes = np.bincount(pair, cells.count, n_pairs)
     columns = (
         n_cells,
+        np.where(n_cells > 0, centre, np.nan),
         np.bincount(pair, (cells.mean - centre[pair]) ** 2, n_pairs),
         np.bincount(pair, cells.within, n_pairs),
         n_outcomes - n_cells,

@@ -33,7 +33,7 @@ def learn_parts(cells, outcomes):
     single = [
         model
         for model, of in zip(outcomes.models.tolist(), parts, strict=True)
-        if of.n_queries > 1 and not (of.queries_separable or of.samples_separable)
+        if of.single_outcomes
     ]
     return table, single
 

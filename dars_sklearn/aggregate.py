@@ -185,7 +185,7 @@ class OutcomeAggregator(TransformerMixin, BaseEstimator):
         standard_error = None
         if self.risk == "standard_error":
             noise = self._label_noise(spread, weight_squared, pairs, counts)
-            standard_error = self._standard_error(noise, counts)
+            standard_error = self._standard_error(noise, self._shrinkage(noise, counts), counts)
         risk = self._risk(spread, pairs, counts, standard_error)
         self.prior_risk_ = column_means(risk, fallback=0.0)
         return self
@@ -220,7 +220,7 @@ class OutcomeAggregator(TransformerMixin, BaseEstimator):
         own = self._shrinkage(noise, counts)
         if self.smoothing != 0:
             quality = own * quality + (1 - own) * self.prior_quality_
-        standard_error = self._standard_error(noise, counts)
+        standard_error = self._standard_error(noise, own, counts)
         risk = self._risk(spread, pairs, counts, standard_error)
         risk = np.where(np.isnan(risk), self.prior_risk_, risk)
         np.copyto(quality, self.prior_quality_, where=absent)
@@ -331,13 +331,12 @@ class OutcomeAggregator(TransformerMixin, BaseEstimator):
         held = (counts > 0).astype(float)
         return counts / (counts + self.smoothing) if self.smoothing else held
 
-    def _standard_error(self, noise, counts):
+    def _standard_error(self, noise, shrinkage, counts):
         """Standard error of each label, NaN where nothing is known of it."""
+        unknown = np.nan
         if self.smoothing == "auto":
-            noise = np.where(counts > 0, noise, 0)
-            held = self._shrinkage(noise, counts) * noise
-            return np.sqrt(np.where(counts > 0, held, self.variance_parts_[0]))
-        return np.sqrt(np.where(counts > 0, noise, np.nan))
+            noise, unknown = shrinkage * np.where(counts > 0, noise, 0), self.variance_parts_[0]
+        return np.sqrt(np.where(counts > 0, noise, unknown))
 
     def _risk(self, spread, pairs, counts, standard_error):
         """Risk of each pair, NaN where it has too few outcomes to tell."""

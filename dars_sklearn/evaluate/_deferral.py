@@ -297,9 +297,8 @@ def tune_cost_weight(
     realised = _priced(outcomes, X)
     router = with_cost_scaling(router, cost_range(outcomes))
     splitter = folds(cv, random_state)
-    of = sweep(
-        *out_of_fold(router, X, outcomes, splitter, n_jobs, DistributionalRouter.value_and_price)
-    )
+    predict = DistributionalRouter.value_and_price
+    of = sweep(*out_of_fold(router, X, outcomes, splitter, n_jobs, predict))
     curve = curve_of(of, realised)
     spread = {
         name: _standard_error(of, getattr(realised, name), n_queries) for name in ("cost", "score")

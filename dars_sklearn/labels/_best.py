@@ -5,7 +5,13 @@ from warnings import warn
 import numpy as np
 from sklearn.utils import check_random_state
 
-from dars_sklearn._components import difference_parts, make_cells, model_parts
+from dars_sklearn._components import (
+    difference_parts,
+    make_cells,
+    make_pairs,
+    model_parts,
+    tabulate_cells,
+)
 from dars_sklearn._summarise import column_means
 from dars_sklearn.decision import outcome_utilities
 from dars_sklearn.exceptions import SeparabilityWarning
@@ -86,7 +92,7 @@ def probability_best(
     cells = make_cells(outcomes, utilities)
     signal, wording, sample = _covariances(cells, outcomes)
     draws = check_random_state(random_state).normal(size=(n_draws, outcomes.n_models))
-    prior = column_means(_means(cells, outcomes.counts().shape), fallback=0.0)
+    prior = column_means(make_pairs(cells, *outcomes.counts().shape).mean, fallback=0.0)
     best = np.empty((len(outcomes), outcomes.n_models))
     n_keys = np.bincount(cells.query, minlength=len(outcomes)).max()
     at_once = max(_BLOCK // (outcomes.n_models * max(n_draws, n_keys * outcomes.n_models)), 1)
@@ -94,9 +100,9 @@ def probability_best(
         rows = slice(first, min(first + at_once, len(best)))
         within = slice(*np.searchsorted(cells.query, [rows.start, rows.stop]))
         block = cells.take(within)._replace(query=cells.query[within] - first)
-        mean = _means(block, best[rows].shape)
-        noise = _noise(block, wording, sample, best[rows].shape)
-        best[rows] = _share_best(*_posterior(mean, prior, signal, noise), draws)
+        pairs = make_pairs(block, *best[rows].shape)
+        noise = _noise(block, pairs, wording, sample)
+        best[rows] = _share_best(*_posterior(pairs.mean, prior, signal, noise), draws)
     return best
 
 
@@ -130,30 +136,15 @@ def _nearest(covariance):
     return (vectors * np.maximum(values, 0)) @ vectors.T
 
 
-def _means(cells, shape):
-    """Mean over the paraphrases of each pair, NaN where there are none."""
-    pair = cells.query * shape[1] + cells.model
-    n_cells = np.bincount(pair, minlength=shape[0] * shape[1])
-    total = np.bincount(pair, cells.mean, len(n_cells))
-    return np.divide(total, n_cells, where=n_cells > 0, out=np.full(len(n_cells), np.nan)).reshape(
-        shape
-    )
-
-
-def _noise(cells, wording, sample, shape):
+def _noise(cells, pairs, wording, sample):
     """Covariance of the noise in the means of each query, (n_queries, n_models, n_models)."""
-    n_queries, n_models = shape
-    width = int(cells.paraphrase.max(initial=0)) + 1
-    keys, key = np.unique(cells.query * width + cells.paraphrase, return_inverse=True)
-    asked = np.zeros((len(keys), n_models))
-    asked[key, cells.model] = 1
-    both = np.zeros((n_queries, n_models, n_models))
-    np.add.at(both, keys // width, asked[:, :, None] * asked[:, None, :])
-    n_cells = np.maximum(np.einsum("qmm->qm", both), 1)
+    query, means = tabulate_cells(cells, len(sample))
+    asked = (~np.isnan(means)).astype(float)
+    both = np.zeros((len(pairs.mean), len(sample), len(sample)))
+    np.add.at(both, query, asked[:, :, None] * asked[:, None, :])
+    n_cells = np.maximum(pairs.n_cells, 1)
     noise = wording * both / (n_cells[:, :, None] * n_cells[:, None, :])
-    inverse = np.zeros(shape)
-    np.add.at(inverse, (cells.query, cells.model), 1 / cells.count)
-    noise[:, range(n_models), range(n_models)] += sample * inverse / n_cells**2
+    noise[:, range(len(sample)), range(len(sample))] += sample * pairs.inverse / n_cells
     return noise
 
 
@@ -180,11 +171,7 @@ def _share_best(mean, root, draws):
 
 
 def _warn_of_single_outcomes(parts, models):
-    names = [
-        str(model)
-        for model, of in zip(models, parts, strict=True)
-        if of.n_queries > 1 and not (of.queries_separable or of.samples_separable)
-    ]
+    names = [str(model) for model, of in zip(models, parts, strict=True) if of.single_outcomes]
     if names:
         warn(
             f"with one outcome a query of {', '.join(names)}, luck cannot be told from ability: "

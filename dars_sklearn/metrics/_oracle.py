@@ -4,6 +4,7 @@ from warnings import warn
 
 import numpy as np
 
+from dars_sklearn._components import make_cells, tabulate_cells
 from dars_sklearn._realised import weighted_mean
 from dars_sklearn.decision import outcome_utilities
 from dars_sklearn.exceptions import UndefinedMetricWarning
@@ -119,15 +120,7 @@ def _units(outcomes):
 def _cell_means(outcomes, utilities):
     """Mean utility of each model for each (query, unit), NaN where there is none."""
     unit, _ = _units(outcomes)
-    pair = outcomes.pair_of_outcome()
-    query, model = np.divmod(pair, max(outcomes.n_models, 1))
-    width = int(unit.max(initial=0)) + 1
-    keys, key = np.unique(query * width + unit, return_inverse=True)
-    cell = key * outcomes.n_models + model
-    n = np.bincount(cell, minlength=len(keys) * outcomes.n_models)
-    total = np.bincount(cell, utilities, len(n))
-    means = np.divide(total, n, where=n > 0, out=np.full(len(n), np.nan))
-    return keys // width, means.reshape(len(keys), outcomes.n_models)
+    return tabulate_cells(make_cells(outcomes, utilities, unit), outcomes.n_models)
 
 
 def _sums(query, means, n_queries):
