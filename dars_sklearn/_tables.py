@@ -289,9 +289,7 @@ def within_group(group, codes, labels):
     if labels.dtype.kind in "iu" and np.array_equal(labels, np.arange(len(labels))):
         return codes, len(labels)
     keys, inverse = np.unique(group * len(labels) + codes, return_inverse=True)
-    groups = keys // len(labels)
-    starts = np.flatnonzero(np.diff(groups, prepend=-1))
-    rank = np.arange(len(keys)) - np.repeat(starts, np.diff(starts, append=len(keys)))
+    rank = _places(keys // len(labels))
     return rank[inverse], int(rank.max(initial=-1)) + 1
 
 
@@ -311,10 +309,15 @@ def random_rank(group, rng):
         From 0 up in each group.
     """
     order = np.lexsort((rng.random_sample(len(group)), group))
-    starts = np.flatnonzero(np.diff(group[order], prepend=-1))
     rank = np.empty(len(group), dtype=np.int64)
-    rank[order] = np.arange(len(group)) - np.repeat(starts, np.diff(starts, append=len(group)))
+    rank[order] = _places(group[order])
     return rank
+
+
+def _places(groups):
+    """Number the members of each of sorted groups, from 0 up."""
+    starts = np.flatnonzero(np.diff(groups, prepend=-1))
+    return np.arange(len(groups)) - np.repeat(starts, np.diff(starts, append=len(groups)))
 
 
 def check_range(score_range):

@@ -119,7 +119,8 @@ class DeferralCurveDisplay:
         DeferralCurveDisplay
             The display itself.
         """
-        ax = self._axes(ax)
+        self.ax_, self.figure_ = _axes_for(self, ax)
+        ax = self.ax_
         n_before = len([line for line in ax.lines if line.get_gid() == "deferral"])
         dash = _DASHES[n_before % len(_DASHES)]
         colour = f"C{n_before}"
@@ -147,10 +148,6 @@ class DeferralCurveDisplay:
                 str(model), (row["cost"], row["score"]), xytext=(0, -11), fontsize=8, color=_INK,
                 textcoords="offset points", ha="left" if row["cost"] <= middle else "right",
             )  # fmt: skip
-
-    def _axes(self, ax):
-        self.ax_, self.figure_ = _axes_for(self, ax)
-        return self.ax_
 
 
 class CapabilityDisplay:
@@ -243,14 +240,10 @@ class CapabilityDisplay:
         CapabilityDisplay
             The display itself.
         """
-        check_matplotlib_support(f"{type(self).__name__}.plot")
-        import matplotlib.pyplot as plt
-
-        if ax is None:
-            height = 1.2 + 0.5 * len(self.models)
-            _, ax = plt.subplots(2, 1, figsize=(7, height), sharex=True, layout="constrained")
-        self.axes_ = np.asarray(ax)
-        self.figure_ = self.axes_[0].figure
+        height = 1.2 + 0.5 * len(self.models)
+        self.axes_, self.figure_ = _axes_for(
+            self, ax, nrows=2, ncols=1, figsize=(7, height), sharex=True
+        )
         order = np.argsort(self.quality.mean(axis=1), kind="stable")
         for axes, table, title in zip(
             self.axes_, (self.quality, self.risk), ("quality", "risk"), strict=True
@@ -363,16 +356,10 @@ class LabelNoiseDisplay:
         LabelNoiseDisplay
             The display itself.
         """
-        check_matplotlib_support(f"{type(self).__name__}.plot")
-        import matplotlib.pyplot as plt
-
-        if ax is None:
-            height = 1.6 + 0.3 * len(self.shares)
-            _, ax = plt.subplots(
-                1, 2, figsize=(9, height), width_ratios=(2, 1), layout="constrained"
-            )
-        self.axes_ = np.asarray(ax)
-        self.figure_ = self.axes_[0].figure
+        height = 1.6 + 0.3 * len(self.shares)
+        self.axes_, self.figure_ = _axes_for(
+            self, ax, nrows=1, ncols=2, figsize=(9, height), width_ratios=(2, 1)
+        )
         self._plot_shares(self.axes_[0])
         self._plot_rates(self.axes_[1])
         return self
@@ -514,10 +501,12 @@ class ReliabilityDisplay:
         return self
 
 
-def _axes_for(display, ax):
+def _axes_for(display, ax, **layout):
+    """The axes given, or those of a new figure; and their figure."""
     check_matplotlib_support(f"{type(display).__name__}.plot")
     import matplotlib.pyplot as plt
 
     if ax is None:
-        _, ax = plt.subplots(layout="constrained")
-    return ax, ax.figure
+        _, ax = plt.subplots(layout="constrained", **layout)
+    axes = np.asarray(ax)
+    return (ax, ax.figure) if axes.ndim == 0 else (axes, axes[0].figure)

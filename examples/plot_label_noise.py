@@ -31,6 +31,8 @@ scale = {"cost_weight": 0.05, "cost_range": cost_range(outcomes)}
 parts = decompose_variance(outcomes)
 rows = parts.to_frame()
 print(rows[rows["model"] == "overall"].to_string(index=False))
+by_model = rows[(rows["of"] == "model") & rows["part"].isin(["icc", "reliability"])]
+print(by_model.to_string(index=False))
 flips = label_flip_rate(outcomes, **scale)
 print(flips)
 display = LabelNoiseDisplay.from_predictions(parts, flips)

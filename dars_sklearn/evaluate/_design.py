@@ -12,6 +12,7 @@ from sklearn.utils import _safe_indexing, check_random_state
 from tqdm.auto import tqdm
 
 from dars_sklearn._realised import Realised
+from dars_sklearn._tables import find_labels
 from dars_sklearn.aggregate import cost_range
 from dars_sklearn.evaluate._routers import final_router, with_cost_scaling
 from dars_sklearn.exceptions import DarsWarning
@@ -260,8 +261,7 @@ def _repeat(router, X, outcomes, realised, designs, n_test, seed):
             # What small designs cannot tell is what is compared here.
             warnings.simplefilter("ignore", DarsWarning)
             fitted.fit(_safe_indexing(X, pool[:n]), labels)
-        number = {model: column for column, model in enumerate(realised.models.tolist())}
-        columns = [number[model] for model in fitted.predict(X_test).tolist()]
+        columns = find_labels(realised.models, fitted.predict(X_test), "model")
         achieved[:, place] = realised.utility[test, columns]
     if np.isnan(achieved).any():
         raise ValueError(

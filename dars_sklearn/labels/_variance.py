@@ -32,7 +32,8 @@ class VarianceDecomposition:
     table : DataFrame
         A row a part of a model's score (``of`` is "model"), or of the
         difference of two models' scores ("difference"; the mean over all pairs
-        has ``model`` and ``other`` of "overall"). ``part`` is one of
+        has ``model`` and ``other`` of "overall"); ``other`` of a model by itself
+        is "". ``part`` is one of
 
         - "query", "paraphrase" (within the query), "sample" (within the
           paraphrase): variances on the scale of squared scores. Of a
@@ -84,10 +85,9 @@ class VarianceDecomposition:
         float
             The estimate, NaN where this design does not give it.
         """
-        other = "overall" if model == "overall" else other
+        other = "overall" if model == "overall" else "" if other is None else other
         rows = self.table[self.table["part"] == part]
-        rows = rows[rows["of"] == ("model" if other is None else "difference")]
-        named = {(m, None if o is None else o): e for m, o, e in _triples(rows)}
+        named = rows.set_index(["model", "other"])["estimate"].to_dict()
         return float(named.get((model, other), named.get((other, model), np.nan)))
 
     def _wide(self):
@@ -95,7 +95,8 @@ class VarianceDecomposition:
         pairs = (table["of"] == "difference") & (table["model"] != "overall")
         if table.loc[pairs, ["model", "other"]].drop_duplicates().shape[0] > _MOST_PAIRS:
             table = table[~pairs]
-        table = table.assign(score=[_name(model, other) for model, other, _ in _triples(table)])
+        names = [_name(*pair) for pair in zip(table["model"], table["other"], strict=True)]
+        table = table.assign(score=names)
         wide = table.pivot(index="score", columns="part", values="estimate")
         return wide.loc[table["score"].unique(), table["part"].unique()].rename_axis(None, axis=1)
 
@@ -106,13 +107,8 @@ class VarianceDecomposition:
         return self._wide().to_html(float_format="{:.4f}".format)
 
 
-def _triples(table):
-    others = [None if other is None or other != other else other for other in table["other"]]
-    return list(zip(table["model"], others, table["estimate"], strict=True))
-
-
 def _name(model, other):
-    if other is None:
+    if other == "":
         return str(model)
     return "differences, overall" if model == "overall" else f"{model} - {other}"
 
@@ -185,11 +181,9 @@ def decompose_variance(outcomes, *, level=0.95):
     _warn_if_merged(models)
     rows = []
     for (model, other), parts in (models | differences).items():
-        of = "model" if other is None else "difference"
+        of = "model" if other == "" else "difference"
         rows += [(of, model, other, *row) for row in _describe(parts, level)]
-    table = pd.DataFrame(rows, columns=_COLUMNS)
-    table["other"] = pd.Series([row[2] for row in rows], dtype=object)
-    return VarianceDecomposition(table, level)
+    return VarianceDecomposition(pd.DataFrame(rows, columns=_COLUMNS), level)
 
 
 def reliability_curve(
@@ -266,11 +260,11 @@ def _check(outcomes, level):
 
 
 def _parts_of(outcomes):
-    """Parts by (model, None), and by (model, other), with their mean if there are any."""
+    """Parts by (model, ""), and by (model, other), with their mean if there are any."""
     cells = make_cells(outcomes)
     names = outcomes.models.tolist()
     of_models = model_parts(cells, len(outcomes), outcomes.n_models)
-    models = {(name, None): parts for name, parts in zip(names, of_models, strict=True)}
+    models = {(name, ""): parts for name, parts in zip(names, of_models, strict=True)}
     pairs = difference_parts(cells, len(outcomes), outcomes.n_models)
     differences = {(names[i], names[j]): parts for (i, j), parts in pairs.items()}
     shared = [parts for parts in differences.values() if parts.n_queries > 1]
