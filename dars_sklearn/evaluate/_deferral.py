@@ -8,7 +8,9 @@ from scipy.stats import norm
 from sklearn.utils.validation import check_is_fitted
 
 from dars_sklearn._realised import Realised
+from dars_sklearn._summarise import column_means
 from dars_sklearn.aggregate import cost_range
+from dars_sklearn.decision import decide
 from dars_sklearn.evaluate._routers import (
     features_of,
     final_router,
@@ -22,6 +24,11 @@ from dars_sklearn.outcomes import as_outcomes, check_length, check_models
 from dars_sklearn.router import DistributionalRouter
 
 __all__ = ["CostWeightChoice", "DeferralCurve", "deferral_curve", "tune_cost_weight"]
+
+_MISSES = (
+    "some queries are routed to a model that has no outcome for them; a curve needs outcomes of "
+    "every model that is routed to"
+)
 
 
 @dataclass(frozen=True)
@@ -144,28 +151,31 @@ def curve_of(of, realised):
         If a pair that is routed to at some weight has no outcome.
     """
     if of.misses(realised.score):
-        raise ValueError(
-            "some queries are routed to a model that has no outcome for them; a curve needs "
-            "outcomes of every model that is routed to"
-        )
+        raise ValueError(_MISSES)
     means = (of.means(np.nan_to_num(table)) for table in (realised.cost, realised.score))
     return DeferralCurve(of.cost_weight, *means, _single_models(realised))
 
 
 def _curve_on_grid(final, features, realised, cost_weights):
-    own, points = final.cost_weight, []
-    try:
-        for cost_weight in cost_weights:
-            columns = realised.places(final.set_params(cost_weight=cost_weight).predict(features))
-            points.append([realised.at(table, columns).mean() for table in ("cost", "score")])
-    finally:
-        final.set_params(cost_weight=own)
-    return DeferralCurve(np.asarray(cost_weights), *np.array(points).T, _single_models(realised))
+    routes = [decide(of) for of in _utilities_at(final, features, cost_weights)]
+    points = [[realised.at(table, of) for table in ("cost", "score")] for of in routes]
+    if np.isnan(points).any():
+        raise ValueError(_MISSES)
+    means = np.mean(points, axis=2).T
+    return DeferralCurve(np.asarray(cost_weights), *means, _single_models(realised))
+
+
+def _utilities_at(final, features, cost_weights):
+    """Utilities at each weight of cost, from one prediction where the router decides."""
+    if final.decides_itself:
+        decision = final.estimators_[0].decision_function
+        return [decision(features, cost_weight=weight) for weight in cost_weights]
+    value, price = final.value_and_price(features)
+    return [value - weight * price for weight in cost_weights]
 
 
 def _single_models(realised):
-    with np.errstate(invalid="ignore"):
-        means = {name: np.nanmean(getattr(realised, name), axis=0) for name in ("cost", "score")}
+    means = {name: column_means(getattr(realised, name)) for name in ("cost", "score")}
     return pd.DataFrame(means, index=pd.Index(realised.models, name="model"))
 
 

@@ -9,7 +9,7 @@ from joblib import Parallel, delayed
 from sklearn.base import clone
 from sklearn.utils import _safe_indexing, check_random_state
 
-from dars_sklearn._realised import Realised
+from dars_sklearn._realised import Realised, weighted_mean
 from dars_sklearn._summarise import column_means
 from dars_sklearn.aggregate import cost_range as range_of
 from dars_sklearn.evaluate._bootstrap import resampled_means
@@ -350,7 +350,7 @@ def _interval(values, tail):
 def _end(realised, routes):
     """Mean cost and score of routes to one model."""
     at = realised.places(routes, "skip")
-    return tuple(float(np.nanmean(realised.at(table, at))) for table in ("cost", "score"))
+    return tuple(weighted_mean(realised.at(table, at)) for table in ("cost", "score"))
 
 
 def _curve_rows(curve, ends):

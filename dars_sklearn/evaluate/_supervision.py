@@ -9,7 +9,8 @@ from joblib import Parallel, delayed
 from sklearn.base import clone
 from tqdm.auto import tqdm
 
-from dars_sklearn._realised import Realised
+from dars_sklearn._realised import Realised, weighted_mean
+from dars_sklearn._summarise import column_means
 from dars_sklearn.aggregate import cost_range
 from dars_sklearn.evaluate._bootstrap import paired_interval
 from dars_sklearn.evaluate._routers import final_router, with_cost_scaling
@@ -212,10 +213,10 @@ def _tabulate(realised, oracle, routes, drawn, random_state):
         difference = own - single.mean(axis=1)
         low, high = paired_interval(difference, random_state=random_state)
         rows[name] = {
-            "distribution": np.nanmean(own),
-            "single_shot": np.nanmean(single),
-            "single_shot_std": np.nanmean(single, axis=0).std(ddof=1) if len(drawn) > 1 else np.nan,
-            "difference": np.nanmean(difference),
+            "distribution": weighted_mean(own),
+            "single_shot": column_means(single).mean(),
+            "single_shot_std": column_means(single).std(ddof=1) if len(drawn) > 1 else np.nan,
+            "difference": weighted_mean(difference),
             "low": low,
             "high": high,
         }
@@ -241,9 +242,9 @@ def _baselines(realised, oracle, outcomes, outcomes_test, scale):
     tables = [getattr(realised, _METRICS[metric]) for metric in ("score", "cost", "utility")]
     naive = oracle_utility(outcomes_test, **scale, crossfit=False)
     rows = {
-        f"best single ({name})": [np.nanmean(table[:, best]) for table in tables],
-        "random choice": [np.nanmean(table) for table in tables],
-        oracle_name(outcomes_test): [np.nan, np.nan, np.mean(oracle[~np.isnan(oracle)])],
+        f"best single ({name})": [weighted_mean(table[:, best]) for table in tables],
+        "random choice": [weighted_mean(table.ravel()) for table in tables],
+        oracle_name(outcomes_test): [np.nan, np.nan, weighted_mean(oracle)],
         "oracle, naive": [np.nan, np.nan, naive],
     }
     return pd.DataFrame.from_dict(rows, orient="index", columns=["score", "cost", "utility"])
