@@ -92,6 +92,9 @@ def test_one_outcome_a_pair_is_warned_of_and_ties_share():
         probability = probability_best(outcomes)
     np.testing.assert_allclose(probability[[0, 1, 3]], [[1, 0], [0, 1], [1, 0]])
     assert probability[2] == pytest.approx([0.5, 0.5], abs=0.05)
+    one_wording = make_routing_outcomes(50, 2, 1, 4, random_state=0).outcomes
+    with pytest.warns(SeparabilityWarning, match="about that wording"):
+        assert probability_best(one_wording).shape == (50, 2)
     same = Outcomes.from_array(np.ones((4, 3, 2, 2)))
     np.testing.assert_allclose(probability_best(same), np.full((4, 3), 1 / 3))
     single = Outcomes.from_array(np.random.default_rng(0).random((4, 1, 2, 2)))

@@ -63,12 +63,13 @@ def probability_best(
     SeparabilityWarning
         If there is one outcome a pair: noise cannot be told from signal, and
         the model of the higher utility in that one draw counts as surely best.
+        If there is one paraphrase a query: the answer is about that wording.
 
     Notes
     -----
-    With one paraphrase a query, the answer is about that wording. The normal
-    shape is the model's, not the data's: with few draws of right and wrong
-    answers, probabilities are calibrated in the mean, not for every query.
+    The normal shape is the model's, not the data's: with few draws of right
+    and wrong answers, probabilities are calibrated in the mean, not for every
+    query.
 
     References
     ----------
@@ -114,7 +115,7 @@ def _covariances(cells, outcomes):
     """
     shape = len(outcomes), outcomes.n_models
     own = model_parts(cells, *shape)
-    _warn_of_single_outcomes(own, outcomes.models)
+    _warn(own, outcomes.models)
     signal = np.diag(_known([of.query[0] for of in own]))
     wording = np.diag(_known([of.paraphrase[0] for of in own]))
     for (i, j), of in difference_parts(cells, *shape).items():
@@ -170,12 +171,21 @@ def _share_best(mean, root, draws):
     return (best / best.sum(axis=2, keepdims=True)).mean(axis=1)
 
 
-def _warn_of_single_outcomes(parts, models):
-    names = [str(model) for model, of in zip(models, parts, strict=True) if of.single_outcomes]
-    if names:
+def _warn(parts, models):
+    """Say what the design cannot tell."""
+    pairs = list(zip(models, parts, strict=True))
+    once = [str(model) for model, of in pairs if of.single_outcomes]
+    if once:
         warn(
-            f"with one outcome a query of {', '.join(names)}, luck cannot be told from ability: "
+            f"with one outcome a query of {', '.join(once)}, luck cannot be told from ability: "
             "the better draw counts as surely better; collect several",
+            SeparabilityWarning,
+            stacklevel=4,
+        )
+    elif not any(of.queries_separable for _, of in pairs):
+        warn(
+            "with one paraphrase a query, what its wording does counts as the query's: "
+            "probabilities are about that wording, and too sure about others",
             SeparabilityWarning,
             stacklevel=4,
         )
