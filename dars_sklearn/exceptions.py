@@ -1,4 +1,4 @@
-"""Warnings that the package raises, so that users can filter them by class."""
+"""Warnings of this package, with one class per cause so that users can filter them."""
 
 __all__ = [
     "CollectionWarning",
@@ -14,36 +14,36 @@ __all__ = [
 
 
 class DarsWarning(UserWarning):
-    """Base class of every warning this package raises."""
+    """Base class of all warnings of this package."""
 
 
 class CollectionWarning(DarsWarning):
-    """Some requests or grades failed, so some outcomes are missing."""
+    """Responses or scores are missing, or look faulty, such as empty or identical responses."""
 
 
 class ParaphraseWarning(DarsWarning):
-    """Some queries have fewer paraphrases than were asked for."""
+    """Some queries have fewer paraphrases than requested."""
 
 
 class ImputationWarning(DarsWarning):
-    """Many (query, model) pairs have no outcome and were filled with a prior mean."""
+    """Many (query, model) pairs have no outcome, and their labels were imputed."""
 
 
 class InformativeCountsWarning(DarsWarning):
-    """How often a query was asked goes with how well it was answered."""
+    """The number of outcomes of a query is correlated with their scores."""
 
 
 class RiskAversionWarning(DarsWarning):
-    """The risk aversion is so large that one success ranks below none."""
+    """With this risk aversion, a model with one correct response ranks below one with none."""
 
 
 class SeparabilityWarning(DarsWarning):
-    """The design of the outcomes cannot tell parts of the variance apart."""
+    """Variance components are not identifiable from the design of the outcomes."""
 
 
 class UndefinedMetricWarning(DarsWarning):
-    """A metric is not defined on these outcomes, and is NaN."""
+    """A metric is undefined on these outcomes, and NaN is returned."""
 
 
 class UsageWarning(DarsWarning):
-    """A server does not say how many tokens its choices have."""
+    """Token counts are unknown: a server does not report whether they cover one choice or all."""

@@ -1,4 +1,4 @@
-"""Outcomes to try things on: real ones, and draws with a known truth."""
+"""Data sets of outcomes: real ones, and synthetic ones with a known truth."""
 
 from dars_sklearn.datasets._dars import fetch_dars
 from dars_sklearn.datasets._make import make_routing_outcomes

@@ -1,14 +1,16 @@
-"""Outcomes drawn from a known truth."""
+"""Synthetic outcomes with a known truth."""
 
 from numbers import Integral
 
 import numpy as np
 from sklearn.utils import Bunch, check_random_state
 
-from dars_sklearn.datasets._truth import SHAPES, ScoreModel, true_parts
+from dars_sklearn.datasets._truth import EFFECT_SHAPES, ScoreModel, true_variance_components
 from dars_sklearn.outcomes import Outcomes
 
 __all__ = ["make_routing_outcomes"]
+
+_LINKS = ("logit", "identity", "clip")
 
 
 def make_routing_outcomes(
@@ -26,96 +28,109 @@ def make_routing_outcomes(
     effects="normal",
     random_state=None,
 ):
-    """Draw queries, embeddings and outcomes, and return the truth with them.
+    """Draw synthetic queries, embeddings and outcomes, whose true quality and cost are known.
 
-    The log-odds that model m answers paraphrase p of query q rightly are
-    ``skill[m] + difficulty * d[q] + interaction * g[q, m] + paraphrase_effect
-    * w[q, m, p]``, with ``d`` and ``g`` linear in the embedding of q before
-    they are given their shape, and all three of unit variance. A score is
-    drawn from that probability. With another link the sum, about 0.5, is the
-    expected score itself.
+    The log-odds that model m answers paraphrase p of query q correctly are ``skill[m] +
+    difficulty * d[q] + interaction * g[q, m] + paraphrase_effect * w[q, m, p]``. The effects
+    ``d``, ``g`` and ``w`` have unit variance; ``d`` and ``g`` are functions of a linear
+    combination of the embedding of q. A score is drawn given this probability. With another
+    ``link``, the sum itself is the expected score, with a mean of about 0.5.
 
     Parameters
     ----------
     n_queries, n_models, n_paraphrases, n_samples : int
-        Numbers of each.
+        Numbers of queries, models, paraphrases per query and samples per paraphrase.
     n_features : int, default=16
-        Length of an embedding.
+        Number of features of an embedding.
     difficulty : float, default=1.0
-        Standard deviation of what makes a query hard for all models.
+        Standard deviation of the query effect, which is the same for all models.
     interaction : float, default=1.0
-        Standard deviation of what makes models differ by query: all that
-        routing can win.
+        Standard deviation of the effect of a (query, model) pair. Without it, one model is the
+        best for every query, and routing cannot improve on it.
     paraphrase_effect : float, default=0.5
-        Standard deviation of what the wording does.
+        Standard deviation of the effect of a paraphrase.
     sampling_noise : float, default=1.0
-        From 0, where a score is its probability of being right, to 1, where
-        it is a right or a wrong answer: a score is off its probability by
-        this share of a Bernoulli draw's deviation. With another link, the
-        standard deviation of a score over samples.
+        Size of the noise between samples of one paraphrase. With the link "logit", a number in
+        [0, 1]: at 0, a score is the probability of a correct answer; at 1, it is 1 for a correct
+        answer and 0 for an incorrect one; in between, it is the weighted mean of both. With other
+        links, the standard deviation of a score over samples.
     link : {"logit", "identity", "clip"}, default="logit"
-        Right or wrong answers; scores of any size, which are a plain sum of
-        effects; or these cut to [0, 1].
+        How scores follow from the sum of effects. "logit" draws correct and incorrect answers;
+        with "identity" a score is the sum of effects and noise, of any size; "clip" clips it to
+        [0, 1].
     effects : {"normal", "skewed"}, default="normal"
-        Shape of the effects; skewed is an exponential's.
+        Distribution of the effects, and of the sampling noise unless the link is "logit".
+        "skewed" is an exponential distribution, shifted to mean 0.
     random_state : int, RandomState instance or None, default=None
-        Seed.
+        Seed of the random numbers.
 
     Returns
     -------
     Bunch
-        With ``queries`` (texts), ``X`` (n_queries, n_features), ``outcomes``,
-        and the truth: ``quality``, the expected score over the wordings that
-        were drawn, ``expected_quality``, that over all wordings, ``cost``, each
-        (n_queries, n_models); ``best``, the number of the model of highest
-        quality; and ``variance_parts``, a table of the query, paraphrase and
-        sample parts of the variance of scores (after link and clipping) of
-        each model, and of the differences between models, over all queries
-        that could be drawn.
+        Dictionary-like object with the following attributes.
+
+        queries : ndarray of str of shape (n_queries,)
+            Names of the queries.
+        X : ndarray of shape (n_queries, n_features)
+            Embeddings.
+        outcomes : Outcomes
+            The outcomes.
+        quality : ndarray of shape (n_queries, n_models)
+            Expected score over samples, as a mean over the drawn paraphrases.
+        expected_quality : ndarray of shape (n_queries, n_models)
+            Expected score over samples and all possible paraphrases.
+        cost : ndarray of shape (n_queries, n_models)
+            Expected cost.
+        best : ndarray of int of shape (n_queries,)
+            Index of the model with the highest ``quality``.
+        variance_components : DataFrame
+            True components "query", "paraphrase" and "sample" of the variance of the scores,
+            over all possible queries, after link and clipping. The index is (model, other), for
+            each model's scores (other is "") and for the differences between two models' scores.
+
+    Raises
+    ------
+    ValueError
+        If a number is too small, ``link`` or ``effects`` is unknown, or ``sampling_noise`` is
+        out of range.
+
+    See Also
+    --------
+    load_smol_outcomes : Load real outcomes.
 
     Examples
     --------
     >>> from dars_sklearn.datasets import make_routing_outcomes
     >>> data = make_routing_outcomes(50, 3, random_state=0)
-    >>> data.outcomes
-    <Outcomes: 50 queries x 3 models, 3750 outcomes, 25 a pair>
+    >>> data.outcomes.counts().shape
+    (50, 3)
     """
-    sizes = {
-        "n_queries": n_queries,
-        "n_models": n_models,
-        "n_paraphrases": n_paraphrases,
-        "n_samples": n_samples,
-        "n_features": n_features,
-    }
-    for name, size in sizes.items():
-        if not isinstance(size, Integral) or size < 1:
-            raise ValueError(f"{name} must be an int of at least 1, got {size!r}")
-    if link not in ("logit", "identity", "clip"):
-        raise ValueError(f"link must be 'logit', 'identity' or 'clip', got {link!r}")
-    if effects not in SHAPES:
-        raise ValueError(f"effects must be one of {list(SHAPES)}, got {effects!r}")
-    most = 1 if link == "logit" else np.inf
-    if not 0 <= sampling_noise <= most:
-        raise ValueError(f"sampling_noise must be in [0, {most}], got {sampling_noise!r}")
+    _check_sizes(
+        n_queries=n_queries,
+        n_models=n_models,
+        n_paraphrases=n_paraphrases,
+        n_samples=n_samples,
+        n_features=n_features,
+    )
+    _check_distribution(link, effects, sampling_noise)
     rng = check_random_state(random_state)
-    shape = SHAPES[effects]
+    score_model = ScoreModel(link, effects, paraphrase_effect, sampling_noise)
     X = rng.normal(size=(n_queries, n_features))
     directions = rng.normal(size=(n_features, n_models + 1))
     directions /= np.linalg.norm(directions, axis=0)
     skill = np.linspace(-0.5, 0.5, n_models)
     if link != "logit":
         skill = 0.5 + 0.2 * skill
-    total = skill + difficulty * shape(X @ directions[:, :1])
-    total = total + interaction * shape(X @ directions[:, 1:])
-    score_model = ScoreModel(link, effects, paraphrase_effect, sampling_noise)
-    wording = shape(rng.normal(size=(n_queries, n_models, n_paraphrases)))
-    worded = total[:, :, None] + paraphrase_effect * wording
-    scores = score_model.draw(worded, n_samples, rng)
-    price = np.geomspace(1.0, 10.0, n_models)
-    mean_cost = price * rng.lognormal(0.0, 0.2, size=(n_queries, 1))
-    # A lognormal of mean 1, so that mean_cost is the true mean.
-    costs = mean_cost[:, :, None, None] * rng.lognormal(-0.02, 0.2, size=scores.shape)
-    quality = score_model.moments(worded)[0].mean(axis=2)
+    query_effect = difficulty * score_model.shape(X @ directions[:, :1])
+    pair_effect = interaction * score_model.shape(X @ directions[:, 1:])
+    predictor = skill + query_effect + pair_effect
+    paraphrase_effects = score_model.shape(rng.normal(size=(n_queries, n_models, n_paraphrases)))
+    with_paraphrase = predictor[:, :, None] + paraphrase_effect * paraphrase_effects
+    scores = score_model.draw(with_paraphrase, n_samples, rng)
+    expected_cost = np.geomspace(1.0, 10.0, n_models) * rng.lognormal(0.0, 0.2, (n_queries, 1))
+    # A log-normal factor with mean 1, so that expected_cost is the expected cost.
+    costs = expected_cost[:, :, None, None] * rng.lognormal(-0.02, 0.2, scores.shape)
+    quality = score_model.sample_moments(with_paraphrase).mean.mean(axis=2)
     queries = np.array([f"query {number}" for number in range(n_queries)], dtype=object)
     models = np.array([f"model {number}" for number in range(n_models)], dtype=object)
     return Bunch(
@@ -129,10 +144,26 @@ def make_routing_outcomes(
             score_range=None if link == "identity" else (0.0, 1.0),
         ),
         quality=quality,
-        expected_quality=score_model.over_paraphrases(total)[0],
-        cost=mean_cost,
+        expected_quality=score_model.paraphrase_moments(predictor).mean,
+        cost=expected_cost,
         best=quality.argmax(axis=1),
-        variance_parts=true_parts(
-            score_model, models.tolist(), skill, directions, difficulty, interaction, shape
+        variance_components=true_variance_components(
+            score_model, models.tolist(), skill, directions, difficulty, interaction
         ),
     )
+
+
+def _check_sizes(**sizes):
+    for name, size in sizes.items():
+        if not isinstance(size, Integral) or size < 1:
+            raise ValueError(f"{name} must be an int of at least 1, got {size!r}")
+
+
+def _check_distribution(link, effects, sampling_noise):
+    if link not in _LINKS:
+        raise ValueError(f"link must be one of {list(_LINKS)}, got {link!r}")
+    if effects not in EFFECT_SHAPES:
+        raise ValueError(f"effects must be one of {list(EFFECT_SHAPES)}, got {effects!r}")
+    max_noise = 1 if link == "logit" else np.inf
+    if not 0 <= sampling_noise <= max_noise:
+        raise ValueError(f"sampling_noise must be in [0, {max_noise}], got {sampling_noise!r}")

@@ -1,4 +1,4 @@
-"""The bundled real data set."""
+"""The bundled data set of real outcomes."""
 
 from importlib.resources import as_file, files
 
@@ -11,23 +11,43 @@ __all__ = ["load_smol_outcomes"]
 
 
 def load_smol_outcomes():
-    """Load real outcomes of six candidate models on easy questions.
+    """Load the bundled outcomes of six candidate models on easy questions.
 
-    SmolLM2-135M-Instruct and Gemma-3-270M, prompted in several ways, were asked
-    five wordings of each question and sampled five times. A third of the
-    queries was asked a second time, with other seeds: train on the outcomes of
-    the other two thirds, and evaluate on draws that no label has seen. What is
-    known of the data, its flaws too, is in its ``DESCR``.
+    SmolLM2-135M-Instruct and Gemma-3-270M, each with several prompts, answered five paraphrases
+    of each question, with five samples of each paraphrase. For a third of the queries, a second
+    set of samples was drawn with other seeds: train on the outcomes of the other two thirds, and
+    evaluate on this second set, which is independent of every label. ``DESCR`` describes how the
+    data was collected, and its limitations.
 
     Returns
     -------
     Bunch
-        With ``queries``, ``paraphrases`` (n_queries, 5), ``outcomes``,
-        ``kinds``, ``references`` (accepted answers, joined by " | ") and
-        ``is_test``, one row a query; ``test_outcomes``, the second draw of the
-        queries where ``is_test``, in their order; ``responses``, a DataFrame
-        with the text of every response, its ``part`` "labels" or "test"; and
-        ``DESCR``.
+        Dictionary-like object with the following attributes.
+
+        queries : ndarray of str of shape (n_queries,)
+            The questions.
+        paraphrases : ndarray of str of shape (n_queries, 5)
+            The paraphrases of each query, the query itself first.
+        kinds : ndarray of str of shape (n_queries,)
+            Kind of each question, such as "capital" or "addition".
+        references : ndarray of str of shape (n_queries,)
+            Accepted answers, joined by " | ".
+        is_test : ndarray of bool of shape (n_queries,)
+            Whether a query belongs to the test set.
+        outcomes : Outcomes
+            Outcomes of all queries.
+        test_outcomes : Outcomes
+            The second set of outcomes, of the queries where ``is_test``, in the same order.
+        responses : DataFrame of shape (n_responses, 12)
+            Every response with its text, score, cost, token counts and latency in seconds; its
+            column ``part`` is "labels" for ``outcomes`` and "test" for ``test_outcomes``.
+        DESCR : str
+            The data card.
+
+    See Also
+    --------
+    make_routing_outcomes : Draw synthetic outcomes with a known truth.
+    fetch_dars : Load the outcomes of the DARS paper.
 
     Examples
     --------
@@ -40,29 +60,28 @@ def load_smol_outcomes():
     """
     folder = files("dars_sklearn.datasets") / "data"
     with as_file(folder / "smol_outcomes.csv.gz") as path:
-        # A response may well be the word "null"; a cost may well be unknown.
-        unknown = dict.fromkeys(["cost", "output_tokens"], [""])
-        responses = pd.read_csv(path, keep_default_na=False, na_values=unknown)
+        # Only costs and token counts may be missing: "null" is a valid text of a response.
+        missing = dict.fromkeys(["cost", "output_tokens"], [""])
+        responses = pd.read_csv(path, keep_default_na=False, na_values=missing)
     with as_file(folder / "smol_questions.csv") as path:
         questions = pd.read_csv(path, keep_default_na=False)
     queries = questions["query"].to_numpy(dtype=object)
     is_test = questions["test"].to_numpy(dtype=bool)
     responses.insert(2, "query", queries[responses.pop("number")])
-    parts = {
-        part: Outcomes.from_frame(table, queries=labels, models=responses["model"].unique())
-        for part, table, labels in (
-            ("labels", responses[responses["part"] == "labels"], queries),
-            ("test", responses[responses["part"] == "test"], queries[is_test]),
-        )
-    }
+    models = responses["model"].unique()
+
+    def outcomes_of(part, part_queries):
+        rows = responses[responses["part"] == part]
+        return Outcomes.from_frame(rows, queries=part_queries, models=models)
+
     return Bunch(
         queries=queries,
         paraphrases=questions.filter(regex=r"^wording_").to_numpy(dtype=object),
-        outcomes=parts["labels"],
-        test_outcomes=parts["test"],
-        is_test=is_test,
         kinds=questions["kind"].to_numpy(dtype=object),
         references=questions["reference"].to_numpy(dtype=object),
+        is_test=is_test,
+        outcomes=outcomes_of("labels", queries),
+        test_outcomes=outcomes_of("test", queries[is_test]),
         responses=responses,
         DESCR=(folder / "smol_outcomes.md").read_text(encoding="utf-8"),
     )

@@ -1,27 +1,27 @@
-"""Bootstrap over queries, many columns at once."""
+"""Bootstrap over queries, of many columns together."""
 
 import numpy as np
 from sklearn.utils import check_random_state
 
-__all__ = ["paired_interval", "resampled_means"]
+__all__ = ["paired_interval", "percentile_interval", "resampled_means"]
 
-# Queries drawn at once: bounds memory, whatever the number of resamples.
+# Queries drawn in one block, which bounds the memory whatever the number of resamples.
 _BLOCK = 1 << 22
 
 
 def resampled_means(values, n_resamples, rng):
-    """Means of resamples of the rows, the same rows for all columns.
+    """Means of resamples of the rows, with the same rows for all columns.
 
-    A resample is a number of times that each row is drawn, so its means are a
-    product of that vector with the table; a block of resamples is a product of
-    matrices, and neither needs a copy of the table a resample.
+    A resample is the number of times that each row is drawn, so its means are the product of that
+    vector with the table. A block of resamples is a product of matrices, and no resample needs a
+    copy of the table.
 
     Parameters
     ----------
     values : ndarray of shape (n_queries, n_columns)
-        Values, NaN where unknown: a mean is over what is known.
+        Values, NaN where unknown; means are over the known values.
     n_resamples : int
-        Resamples.
+        Number of resamples.
     rng : RandomState
         Source of the draws.
 
@@ -32,18 +32,41 @@ def resampled_means(values, n_resamples, rng):
     """
     n = len(values)
     known = ~np.isnan(values)
-    gaps = not known.all()
-    filled = np.where(known, values, 0) if gaps else values
-    at_once = max(_BLOCK // n, 1)
+    has_gaps = not known.all()
+    filled = np.where(known, values, 0) if has_gaps else values
+    block_size = max(_BLOCK // n, 1)
     means = []
-    for first in range(0, n_resamples, at_once):
-        size = min(at_once, n_resamples - first)
+    for first in range(0, n_resamples, block_size):
+        size = min(block_size, n_resamples - first)
         drawn = rng.randint(n, size=(size, n))
-        times = np.stack([np.bincount(row, minlength=n) for row in drawn]).astype(float)
-        total = times @ known.astype(float) if gaps else n
+        counts = np.stack([np.bincount(rows, minlength=n) for rows in drawn]).astype(float)
+        total = counts @ known.astype(float) if has_gaps else n
         with np.errstate(invalid="ignore"):
-            means.append(times @ filled / total)
+            means.append(counts @ filled / total)
     return np.concatenate(means)
+
+
+def percentile_interval(values, level):
+    """Percentile interval of resampled values, ignoring those that are not defined.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_resamples,)
+        Values, NaN where they are not defined.
+    level : float
+        Level of the interval.
+
+    Returns
+    -------
+    tuple of float
+        Lower and upper end; NaN where no value is defined.
+    """
+    values = values[~np.isnan(values)]
+    if not len(values):
+        return float("nan"), float("nan")
+    tail = (1 - level) / 2
+    low, high = np.quantile(values, [tail, 1 - tail])
+    return float(low), float(high)
 
 
 def paired_interval(difference, *, level=0.95, n_resamples=2000, random_state=None):
@@ -52,11 +75,11 @@ def paired_interval(difference, *, level=0.95, n_resamples=2000, random_state=No
     Parameters
     ----------
     difference : array-like of shape (n_queries,)
-        Of each query, one thing less another.
+        Difference of two quantities on each query.
     level : float, default=0.95
-        Share of intervals that hold the true mean.
+        Level of the interval.
     n_resamples : int, default=2000
-        Resamples.
+        Number of resamples.
     random_state : int, RandomState instance or None, default=None
         Seed.
 
@@ -65,6 +88,11 @@ def paired_interval(difference, *, level=0.95, n_resamples=2000, random_state=No
     tuple of float
         Lower and upper end, by percentiles.
 
+    Raises
+    ------
+    ValueError
+        If there is no query, or no value is known.
+
     References
     ----------
     Efron & Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 13.
@@ -72,11 +100,20 @@ def paired_interval(difference, *, level=0.95, n_resamples=2000, random_state=No
     Examples
     --------
     >>> from dars_sklearn.evaluate import paired_interval
-    >>> low, high = paired_interval([1.0, 1.0, 1.0], random_state=0)
-    >>> float(low), float(high)
+    >>> paired_interval([1.0, 1.0, 1.0], random_state=0)
     (1.0, 1.0)
     """
     difference = np.asarray(difference, dtype=np.float64)
+    if difference.ndim != 1 or not len(difference):
+        raise ValueError(
+            "difference must have one value per query, and at least one query, got an array of "
+            f"shape {difference.shape}"
+        )
+    if np.isnan(difference).all():
+        raise ValueError("no value of difference is known, so that it has no interval")
+    if not 0 < level < 1:
+        raise ValueError(f"level must be in (0, 1), got {level!r}")
+    if n_resamples < 1:
+        raise ValueError(f"n_resamples must be at least 1, got {n_resamples!r}")
     means = resampled_means(difference[:, None], n_resamples, check_random_state(random_state))
-    tail = (1 - level) / 2
-    return tuple(np.quantile(means[:, 0], [tail, 1 - tail]))
+    return percentile_interval(means[:, 0], level)

@@ -1,4 +1,4 @@
-"""Generation backends: callables that turn prompts into sampled responses."""
+"""Backends that generate sampled responses to prompts."""
 
 from dars_sklearn.generate._llama_cpp import LlamaCppBackend
 from dars_sklearn.generate._openai import OpenAIBackend

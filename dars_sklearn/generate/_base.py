@@ -1,32 +1,47 @@
-"""What the bundled backends have in common: a prompt, how it is decoded, and prices."""
+"""What the bundled backends share: prompt template, decoding settings and prices."""
 
 import math
+from abc import ABC, abstractmethod
 from string import Formatter
+from typing import NamedTuple
+
+from dars_sklearn.generate._protocol import Response
+
+# Chat templates add a few tokens around each message.
+_MAX_TOKENS_AROUND_MESSAGE = 16
 
 
-class ModelBackend:
-    """Describe one candidate model: a template, decoding settings and prices.
+class Choice(NamedTuple):
+    """One sampled response, before it is priced; ``n_tokens`` is None if unknown."""
+
+    text: str
+    finish_reason: str | None
+    n_tokens: int | None
+
+
+class ModelBackend(ABC):
+    """Base class of backends that describe one model.
 
     Parameters
     ----------
     model : str
-        Name, or path, of the LLM.
+        Name or path of the LLM.
     template : str
-        What is sent for a prompt.
+        Text sent to the model. ``{prompt}`` is replaced by the prompt.
     chat : bool
-        Whether it is sent as a chat message.
+        Whether to send the text as a chat message.
     system_prompt : str or None
-        The system message of a chat.
+        System message of the chat. Requires ``chat=True``.
     temperature, top_p : float or None
-        How tokens are sampled.
+        Sampling temperature and nucleus sampling.
     max_tokens : int
-        Longest response.
+        Maximum number of tokens of a response.
     stop : str or sequence of str
-        What ends a response.
+        Strings at which a response ends.
     seed : int or None
-        Seed of requests that do not bring their own.
+        Seed of requests that do not pass their own.
     input_price, output_price : float
-        Price of a million tokens.
+        Price per million input and output tokens, in the user's unit.
     """
 
     def __init__(
@@ -35,15 +50,18 @@ class ModelBackend:
     ):  # fmt: skip
         if system_prompt is not None and not chat:
             raise ValueError(
-                "system_prompt needs chat=True; with chat=False, write it into template"
+                f"system_prompt={system_prompt!r:.60} requires chat=True; with chat=False, write "
+                "it into template"
             )
         self.model = model
         self.template = _check_template(template)
         self.chat = chat
         self.system_prompt = system_prompt
-        self.temperature = None if temperature is None else at_least("temperature", temperature, 0)
-        self.top_p = None if top_p is None else at_least("top_p", top_p, 0)
-        self.max_tokens = at_least("max_tokens", max_tokens, 1)
+        self.temperature = (
+            None if temperature is None else check_at_least("temperature", temperature, 0)
+        )
+        self.top_p = None if top_p is None else check_at_least("top_p", top_p, 0)
+        self.max_tokens = check_at_least("max_tokens", max_tokens, 1)
         self.stop = (stop,) if isinstance(stop, str) else tuple(stop)
         self.seed = seed
         self.input_price = _check_price("input_price", input_price)
@@ -56,9 +74,33 @@ class ModelBackend:
             f"template={self.template!r:.60}, temperature={self.temperature})"
         )
 
+    def __call__(self, prompts, *, n, seeds=None):
+        """Sample responses to several prompts.
+
+        Parameters
+        ----------
+        prompts : sequence of str of length n_prompts
+            The prompts.
+        n : int
+            Number of samples of each prompt.
+        seeds : sequence of int of length n_prompts or None, default=None
+            Seed of each prompt's request. None uses the backend's ``seed``.
+
+        Returns
+        -------
+        list of (list of Response, or Exception) of length n_prompts
+            For each prompt, its ``n`` responses, or the exception that its request raised.
+        """
+        seeds = [self.seed] * len(prompts) if seeds is None else seeds
+        return self._sample_prompts(prompts, n, seeds)
+
+    @abstractmethod
+    def _sample_prompts(self, prompts, n, seeds):
+        """Return what ``__call__`` returns, given a seed for each prompt."""
+
     @property
     def settings(self):
-        """All that determines an answer: what makes two requests the same."""
+        """Everything that determines a response, to recognise requests that are the same."""
         return {
             "backend": type(self).__name__,
             "model": self.model,
@@ -77,37 +119,35 @@ class ModelBackend:
         Parameters
         ----------
         prompt : str
-            The query, or one of its paraphrases.
+            A query or one of its paraphrases.
 
         Returns
         -------
         str
-            The template with the prompt in it.
+            The template with ``{prompt}`` replaced by the prompt.
         """
         return self.template.format(prompt=prompt)
 
     def messages(self, prompt):
-        """Return the messages of a chat that are sent for a prompt.
+        """Return the chat messages that are sent for a prompt.
 
         Parameters
         ----------
         prompt : str
-            The query, or one of its paraphrases.
+            A query or one of its paraphrases.
 
         Returns
         -------
         list of dict
-            The system message, if there is one, and the prompt.
+            The system message, if any, and the user message.
         """
-        system = [] if self.system_prompt is None else [self.system_prompt]
-        contents = [*system, self.render(prompt)]
-        return [
-            {"role": role, "content": content}
-            for role, content in zip(("system", "user")[-len(contents) :], contents, strict=True)
-        ]
+        user = {"role": "user", "content": self.render(prompt)}
+        if self.system_prompt is None:
+            return [user]
+        return [{"role": "system", "content": self.system_prompt}, user]
 
     def price(self, input_tokens, output_tokens):
-        """Price tokens.
+        """Compute the price of tokens.
 
         Parameters
         ----------
@@ -117,15 +157,14 @@ class ModelBackend:
         Returns
         -------
         float
-            The price in the user's unit; NaN where a number or a price is
-            unknown.
+            The price in the user's unit; NaN if a number of tokens or a price is unknown.
         """
         if input_tokens is None or output_tokens is None:
             return math.nan
         return (self.input_price * input_tokens + self.output_price * output_tokens) / 1e6
 
     def highest_price(self, prompt, n):
-        """Bound the price of a request.
+        """Compute an upper bound of the price of ``n`` samples of a prompt.
 
         Parameters
         ----------
@@ -137,26 +176,60 @@ class ModelBackend:
         Returns
         -------
         float
-            What it costs at most: no tokeniser makes more tokens than there are
-            bytes, but for a few around each message.
+            The bound in the user's unit. It counts a token for each byte of the prompt, since
+            no tokenizer makes more, and ``max_tokens`` for each response.
+
+        Notes
+        -----
+        A few tokens are added for the chat template around each message. A template that also
+        inserts a long default system message can exceed the bound; ``system_prompt`` replaces it.
         """
-        n_bytes = sum(len(message["content"].encode()) + 16 for message in self.messages(prompt))
-        return self.price(n_bytes, n * self.max_tokens)
+        input_tokens = sum(
+            len(message["content"].encode()) + _MAX_TOKENS_AROUND_MESSAGE
+            for message in self.messages(prompt)
+        )
+        if self._samples_share_prompt():
+            return self.price(input_tokens, n * self.max_tokens)
+        return n * self.price(input_tokens, self.max_tokens)
+
+    def _samples_share_prompt(self):
+        """Return whether all samples of a prompt are one request, which pays the prompt once."""
+        return True
+
+    def _price_request(self, choices, input_tokens, latency=math.nan):
+        """Return the responses of one request, whose first sample pays the prompt for all.
+
+        ``cost`` is the price of each response as if it had been requested alone; the sum of
+        ``spent`` is the price of the request.
+        """
+        shared = None if input_tokens is None else 0
+        return [
+            Response(
+                text=choice.text,
+                input_tokens=input_tokens,
+                output_tokens=choice.n_tokens,
+                cost=self.price(input_tokens, choice.n_tokens),
+                spent=self.price(shared if position else input_tokens, choice.n_tokens),
+                latency=latency,
+                finish_reason=choice.finish_reason,
+            )
+            for position, choice in enumerate(choices)
+        ]
 
 
-def at_least(name, value, least):
-    """Return a number that must not be below another."""
-    if not value >= least:
-        raise ValueError(f"{name} must be at least {least}, got {value!r}")
+def check_at_least(name, value, minimum):
+    """Return a parameter's value, or raise if it is below its minimum."""
+    if not value >= minimum:
+        raise ValueError(f"{name} must be at least {minimum}, got {value!r}")
     return value
 
 
 def _check_template(template):
     fields = [field for _, field, _, _ in Formatter().parse(template) if field is not None]
-    if fields.count("prompt") != 1 or len(fields) != 1:
+    if fields != ["prompt"]:
         raise ValueError(
-            f"template must hold '{{prompt}}' once and no other field, got {template!r}; "
-            "write other braces doubled"
+            f"template must contain '{{prompt}}' exactly once and no other field, got "
+            f"{template!r}; double any other braces"
         )
     return template
 

@@ -1,106 +1,118 @@
-"""Read the body of a completion: trust nothing in it before it is checked."""
+"""Read the body of a completion, and validate everything in it."""
 
 import json
 from typing import NamedTuple
 
-# No completion is this long; a body that is has gone wrong.
-LONGEST_BODY = 16 * 2**20
+from dars_sklearn.generate._base import Choice
+
+# A larger body is a fault of the server, since no completion is this long.
+MAX_BODY_BYTES = 16 * 2**20
 
 
 class ChoiceError(ValueError):
-    """A body is no valid completion."""
+    """A response body is not a valid completion."""
 
 
-class Choice(NamedTuple):
-    """One choice of a completion; ``n_tokens`` is None where they were not counted."""
+class Completion(NamedTuple):
+    """The choices of a completion, and its token counts, None where not reported."""
 
-    text: str
-    finish_reason: str | None
-    n_tokens: int | None
+    choices: list[Choice]
+    input_tokens: int | None
+    output_tokens: int | None
 
 
-def read_choices(body, chat, n):
-    """Read the choices of a completion.
+def read_completion(body, chat, n):
+    """Read the body of a completion.
 
     Parameters
     ----------
     body : bytes
-        What the server sent.
+        Response body.
     chat : bool
         Whether it is a chat completion.
     n : int
-        Number of choices asked for; the server may have sent fewer.
+        Number of choices that were requested. The server may have returned fewer.
 
     Returns
     -------
-    choices : list of Choice
-        At most ``n``, in the order of their index.
-    usage : dict of str to int
-        ``prompt_tokens`` and ``completion_tokens``, where they are given.
+    Completion
+        At most ``n`` choices, in the order of their ``index``, and the reported token counts.
 
     Raises
     ------
     ChoiceError
-        If anything is not as the protocol has it.
+        If the body does not follow the protocol.
     """
-    if len(body) > LONGEST_BODY:
-        raise ChoiceError(f"the answer has {len(body) / 2**20:.0f} MiB")
-    try:
-        answer = json.loads(body)
-    except ValueError as error:  # UnicodeDecodeError and JSONDecodeError are
-        raise ChoiceError(f"the answer is no JSON ({error}): {body[:80]!r}") from error
-    except RecursionError as error:
-        raise ChoiceError("the answer is nested too deeply") from error
-    if not isinstance(answer, dict):
-        raise ChoiceError(f"the answer is no object: {body[:80]!r}")
+    answer = _parse(body)
     choices = answer.get("choices")
     if not isinstance(choices, list) or not choices:
         # Some servers report an error with status 200.
-        raise ChoiceError(f"the answer has no choices: {str(answer.get('error', choices))[:200]}")
+        detail = str(answer.get("error", choices))[:200]
+        raise ChoiceError(f"the response body has no choices: {detail}")
     if not all(isinstance(choice, dict) for choice in choices):
-        raise ChoiceError(f"a choice is no object: {choices!r:.100}")
+        raise ChoiceError(f"a choice is not a JSON object: {choices!r:.100}")
     if all(isinstance(choice.get("index"), int) for choice in choices):
         choices = sorted(choices, key=lambda choice: choice["index"])
-    read = _read_chat if chat else _read_text
-    return [read(choice) for choice in choices[:n]], _read_usage(answer.get("usage"))
+    read_choice = _read_chat_choice if chat else _read_text_choice
+    usage = answer.get("usage")
+    return Completion(
+        [read_choice(choice) for choice in choices[:n]],
+        _read_count(usage, "prompt_tokens"),
+        _read_count(usage, "completion_tokens"),
+    )
 
 
-def _read_chat(choice):
+def _parse(body):
+    if len(body) > MAX_BODY_BYTES:
+        raise ChoiceError(
+            f"the response body has {len(body) / 2**20:.0f} MiB, and at most "
+            f"{MAX_BODY_BYTES / 2**20:.0f} MiB are read"
+        )
+    try:
+        answer = json.loads(body)
+    except ValueError as error:  # includes UnicodeDecodeError and JSONDecodeError
+        raise ChoiceError(
+            f"the response body is not valid JSON ({error}): {body[:80]!r}"
+        ) from error
+    except RecursionError as error:
+        raise ChoiceError("the response body is nested too deeply") from error
+    if not isinstance(answer, dict):
+        raise ChoiceError(f"the response body is not a JSON object: {body[:80]!r}")
+    return answer
+
+
+def _read_chat_choice(choice):
     message = choice.get("message")
     if not isinstance(message, dict):
         raise ChoiceError(f"a choice has no message: {choice!r:.100}")
-    text, reason = message.get("content"), choice.get("finish_reason")
+    text, finish_reason = message.get("content"), choice.get("finish_reason")
     if text is None and isinstance(message.get("refusal"), str):
-        text, reason = message["refusal"], "refusal"
-    if text is None and reason in ("length", "content_filter"):
-        text = ""  # all its tokens went into thinking, or were taken away
-    return _choice(choice, text, reason)
+        text, finish_reason = message["refusal"], "refusal"
+    if text is None and finish_reason in ("length", "content_filter"):
+        text = ""  # all tokens were spent on reasoning, or the text was filtered out
+    return _make_choice(choice, text, finish_reason)
 
 
-def _read_text(choice):
-    return _choice(choice, choice.get("text"), choice.get("finish_reason"))
+def _read_text_choice(choice):
+    return _make_choice(choice, choice.get("text"), choice.get("finish_reason"))
 
 
-def _choice(choice, text, finish_reason):
+def _make_choice(choice, text, finish_reason):
     if not isinstance(text, str):
-        raise ChoiceError(f"the text of a choice is {text!r:.60}")
+        raise ChoiceError(f"the text of a choice is not a string: {text!r:.60}")
     if finish_reason is not None and not isinstance(finish_reason, str):
-        raise ChoiceError(f"the finish_reason of a choice is {finish_reason!r:.60}")
+        raise ChoiceError(f"the finish_reason of a choice is not a string: {finish_reason!r:.60}")
     logprobs = choice.get("logprobs")
     tokens = None
     if isinstance(logprobs, dict):
         tokens = logprobs.get("content") or logprobs.get("tokens")
     n_tokens = len(tokens) if isinstance(tokens, list) else None
-    # A lone surrogate is valid JSON, but is no text that could be kept.
+    # JSON may contain lone surrogates, which cannot be encoded as UTF-8 and so not be stored.
     text = text.encode("utf-8", "replace").decode()
     return Choice(text, finish_reason, n_tokens)
 
 
-def _read_usage(usage):
-    usage = usage if isinstance(usage, dict) else {}
-    return {
-        name: usage[name]
-        for name in ("prompt_tokens", "completion_tokens")
-        if isinstance(usage.get(name), int) and not isinstance(usage[name], bool)
-        if usage[name] >= 0
-    }
+def _read_count(usage, name):
+    count = usage.get(name) if isinstance(usage, dict) else None
+    is_count = isinstance(count, int) and not isinstance(count, bool) and count >= 0
+    return count if is_count else None

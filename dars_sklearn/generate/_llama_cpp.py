@@ -1,4 +1,4 @@
-"""Generation in process from a GGUF file, over xllamacpp."""
+"""Generation in this process from a GGUF file, by llama.cpp."""
 
 import math
 import os
@@ -9,8 +9,8 @@ from pathlib import Path
 
 from joblib import cpu_count
 
-from dars_sklearn.generate._base import ModelBackend, at_least
-from dars_sklearn.generate._protocol import Response
+from dars_sklearn.generate._base import Choice, ModelBackend, check_at_least
+from dars_sklearn.utils._optional import import_optional
 
 __all__ = ["LlamaCppBackend"]
 
@@ -18,53 +18,56 @@ __all__ = ["LlamaCppBackend"]
 class LlamaCppBackend(ModelBackend):
     """A model in a GGUF file, run in this process by llama.cpp.
 
-    A backend is a light description of *one candidate model*: a file, a prompt
-    template and decoding settings. One file under several templates gives
-    several candidates, and they share one engine, which is opened on first use
-    and stays out of copies and pickles.
+    A backend describes *one candidate model*: a file, a prompt template and decoding settings.
+    One file with several templates is several candidates, which share one engine. The engine is
+    opened on first use, and is not part of copies and pickles.
 
     Parameters
     ----------
     path : str or path-like
         The GGUF file.
     template : str, default="{prompt}"
-        What is sent to the model; ``{prompt}`` stands for the query. Double
+        Text sent to the model. ``{prompt}`` is replaced by the query or paraphrase; double any
         other braces, as in :meth:`str.format`.
     chat : bool, default=True
-        Whether the model's chat template wraps the prompt. Set it to False for
-        a base model, or to write a few-shot prompt.
+        Whether to send the text as a chat message, to which the model's chat template is
+        applied. Use False for a base model or a few-shot prompt.
     system_prompt : str or None, default=None
-        The system message of a chat.
+        System message of the chat. Requires ``chat=True``.
     temperature : float, default=0.7
-        Sampling temperature; 0 takes the likeliest token.
+        Sampling temperature; 0 always selects the most likely token.
     top_p : float, default=0.95
-        Nucleus sampling: mass of the likeliest tokens that are kept.
+        Nucleus sampling: probability mass of the most likely tokens to sample from.
     max_tokens : int, default=128
-        Longest response, in tokens.
-    stop : sequence of str, default=()
-        Strings that end a response; they are not part of it.
+        Maximum number of tokens of a response.
+    stop : str or sequence of str, default=()
+        Strings at which a response ends; they are not part of the response.
     seed : int, default=0
-        Seed of requests that do not bring their own.
+        Seed of requests that do not pass their own.
     input_price, output_price : float, default=nan
-        Price of a million input or output tokens, in the user's unit. Where
-        they are left out, costs are NaN.
+        Price per million input and output tokens, in the user's unit. Without prices, costs are
+        NaN.
     n_threads : int or None, default=None
-        Threads of the engine; None uses every core this process may run on.
+        Number of threads of the engine. None uses every core available to this process.
     context_size : int, default=4096
-        Tokens the engine can hold for all samples of a request together.
+        Maximum number of tokens of all samples of a request together, prompt included.
 
     Raises
     ------
     ImportError
-        On first use, where xllamacpp is not installed.
+        On first use, if xllamacpp is not installed.
     FileNotFoundError
-        On first use, where there is no such file.
+        On first use, if the file does not exist.
+
+    See Also
+    --------
+    OpenAIBackend : Sends requests to a server, such as llama.cpp's own.
+    VLLMBackend : Runs a model in this process by vLLM.
 
     Notes
     -----
-    One prompt is one request for all ``n`` samples, so the prompt is processed
-    once. The same seed, settings and prompt give the same responses on the same
-    machine.
+    One request generates all ``n`` samples of a prompt, so the prompt is processed once. The
+    same seed, settings and prompt give the same responses on the same machine.
 
     Examples
     --------
@@ -98,47 +101,29 @@ class LlamaCppBackend(ModelBackend):
             input_price=input_price, output_price=output_price,
         )  # fmt: skip
         self.n_threads = n_threads
-        self.context_size = at_least("context_size", context_size, 1)
+        self.context_size = check_at_least("context_size", context_size, 1)
 
-    def __call__(self, prompts, *, n, seeds=None):
-        """Sample responses.
-
-        Parameters
-        ----------
-        prompts : sequence of str
-            The prompts.
-        n : int
-            Samples of each.
-        seeds : sequence of int or None, default=None
-            Seed of each request; None takes the backend's own.
-
-        Returns
-        -------
-        list of list of Response
-            ``n`` responses for each prompt, or the exception it failed with.
-        """
+    def _sample_prompts(self, prompts, n, seeds):
         engine = _open_engine(self.path, self.n_threads, self.context_size, n, os.getpid())
-        seeds = [self.seed] * len(prompts) if seeds is None else seeds
         return [
-            self._sample(engine, prompt, n, seed)
+            self._sample_prompt(engine, prompt, n, seed)
             for prompt, seed in zip(prompts, seeds, strict=True)
         ]
 
-    def _sample(self, engine, prompt, n, seed):
+    def _sample_prompt(self, engine, prompt, n, seed):
         start = time.perf_counter()
         try:
             answer = self._request(engine, prompt, n, seed)
-        except Exception as error:  # one bad prompt must not fail its neighbours
+        except Exception as error:  # other prompts of the call may still succeed
             return error
         if "choices" not in answer:
-            return RuntimeError(f"llama.cpp refused the prompt: {answer!r:.300}")
+            return RuntimeError(f"llama.cpp rejected the prompt: {answer!r:.300}")
         latency = time.perf_counter() - start
-        input_tokens = answer["usage"]["prompt_tokens"]
-        choices = sorted(answer["choices"], key=lambda choice: choice["index"])
-        return [
-            self._response(choice, place, input_tokens, latency)
-            for place, choice in enumerate(choices)
+        choices = [
+            self._read_choice(choice)
+            for choice in sorted(answer["choices"], key=lambda choice: choice["index"])
         ]
+        return self._price_request(choices, answer["usage"]["prompt_tokens"], latency)
 
     def _request(self, engine, prompt, n, seed):
         request = {
@@ -149,55 +134,42 @@ class LlamaCppBackend(ModelBackend):
             "stop": list(self.stop),
             "seed": seed,
         }
-        # The usage field counts one choice only, so tokens are counted by
-        # asking for the log-probability of each.
+        # llama.cpp reports the number of tokens of one choice only. Log-probabilities are
+        # requested in order to count the tokens of each.
         if not self.chat:
             request |= {"prompt": self.render(prompt), "logprobs": 1}
             return engine.handle_completions(request)
         request |= {"messages": self.messages(prompt), "logprobs": True, "top_logprobs": 1}
         return engine.handle_chat_completions(request)
 
-    def _response(self, choice, place, input_tokens, latency):
+    def _read_choice(self, choice):
         text = choice["message"]["content"] if self.chat else choice["text"]
-        # An answer that is empty has no log-probabilities at all.
-        output_tokens = len((choice.get("logprobs") or {}).get("content") or ())
-        return Response(
-            text=text or "",
-            input_tokens=input_tokens,
-            output_tokens=output_tokens,
-            cost=self.price(input_tokens, output_tokens),
-            spent=self.price(0 if place else input_tokens, output_tokens),
-            latency=latency,
-            finish_reason=choice["finish_reason"],
-        )
+        # An empty response has no log-probabilities.
+        tokens = (choice.get("logprobs") or {}).get("content") or ()
+        return Choice(text or "", choice["finish_reason"], len(tokens))
 
 
 _OPENING = threading.Lock()
 
 
 def _open_engine(path, n_threads, context_size, n, pid):
-    """One engine for each file and process, however many backends describe it."""
+    """Return the engine of a file in this process, shared by all backends of the file."""
     if not Path(path).is_file():
-        raise FileNotFoundError(f"no GGUF file at {path!r}")
-    slots = 1 << (n - 1).bit_length()  # few sizes, so that engines are shared
+        raise FileNotFoundError(f"there is no GGUF file at {path!r}")
+    n_slots = 1 << (n - 1).bit_length()  # the next power of 2, so that few engines are opened
     with _OPENING:  # two threads must not load the weights twice
-        return _cached_engine(path, n_threads, context_size, slots, pid)
+        return _cached_engine(path, n_threads, context_size, n_slots, pid)
 
 
 @lru_cache(maxsize=8)
-def _cached_engine(path, n_threads, context_size, slots, pid):
-    try:
-        import xllamacpp
-    except ImportError as error:
-        raise ImportError(
-            "LlamaCppBackend needs xllamacpp: pip install 'dars-sklearn[local]'"
-        ) from error
+def _cached_engine(path, n_threads, context_size, n_slots, pid):
+    xllamacpp = import_optional("xllamacpp", extra="local", needed_by="LlamaCppBackend")
     n_threads = n_threads or cpu_count()
     params = xllamacpp.CommonParams()
     params.model.path = path
     params.n_ctx = context_size
-    params.n_parallel = slots
-    params.kv_unified = True  # the samples of a request share its prompt
+    params.n_parallel = n_slots
+    params.kv_unified = True  # the samples of a request share the cache of its prompt
     params.cpuparams.n_threads = n_threads
     params.cpuparams_batch.n_threads = n_threads
     params.warmup = False

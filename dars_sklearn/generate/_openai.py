@@ -1,4 +1,4 @@
-"""Generation by any server that speaks the OpenAI protocol, over the official client."""
+"""Generation by any server that implements the OpenAI protocol, with the official client."""
 
 import asyncio
 import copy
@@ -6,90 +6,97 @@ import math
 import os
 import time
 
-from dars_sklearn.generate._base import ModelBackend, at_least
-from dars_sklearn.generate._choices import read_choices
+from dars_sklearn.generate._base import ModelBackend, check_at_least
+from dars_sklearn.generate._choices import read_completion
 from dars_sklearn.generate._loop import start
-from dars_sklearn.generate._protocol import Response
 from dars_sklearn.generate._server import RequestError, open_server
 
 __all__ = ["OpenAIBackend"]
 
 
 class OpenAIBackend(ModelBackend):
-    """A model behind an OpenAI-compatible HTTP server.
+    """A model on an OpenAI-compatible HTTP server.
 
-    vLLM, llama.cpp, Ollama, OpenRouter and most commercial APIs speak this
-    protocol. One request asks for all samples of a prompt, so the prompt is
-    paid once; a server that refuses or ignores that is noticed, and asked for
-    one sample at a time.
+    vLLM, llama.cpp, Ollama, OpenRouter and most commercial APIs implement this protocol. One
+    request generates all samples of a prompt, so the prompt is paid once. A server that rejects
+    or ignores ``n`` is detected, and every sample is then a request of its own.
 
     Parameters
     ----------
     model : str
-        What the server calls the model.
+        Name of the model on the server.
     base_url : str, default="http://localhost:8000/v1"
-        Where the server is; this is where vLLM serves.
+        Address of the server. The default is vLLM's.
     api_key : str or None, default=None
-        The key; None reads the environment variable ``OPENAI_API_KEY`` when it
-        is needed. A copy keeps it, a pickle does not.
+        API key. None reads the environment variable ``OPENAI_API_KEY`` at the time of a
+        request. The key is part of copies, but never of pickles.
     template : str, default="{prompt}"
-        What is sent to the model; ``{prompt}`` stands for the query. Double
+        Text sent to the model. ``{prompt}`` is replaced by the query or paraphrase; double any
         other braces, as in :meth:`str.format`.
     chat : bool, default=True
-        Whether to ask for a chat completion, or a plain one.
+        Whether to send the text as a chat message, to which the model's chat template is
+        applied. Use False for a base model or a few-shot prompt.
     system_prompt : str or None, default=None
-        The system message of a chat.
+        System message of the chat. Requires ``chat=True``.
     temperature : float or None, default=0.7
-        Sampling temperature; None leaves it to the server, and does not send it.
+        Sampling temperature; 0 always selects the most likely token. None omits it from the
+        request, so that the server uses its default.
     top_p : float or None, default=0.95
-        Nucleus sampling; None leaves it to the server.
+        Nucleus sampling: probability mass of the most likely tokens to sample from. None omits
+        it from the request, so that the server uses its default.
     max_tokens : int, default=512
-        Longest response, in tokens.
+        Maximum number of tokens of a response.
     stop : str or sequence of str, default=()
-        Strings that end a response.
+        Strings at which a response ends; they are not part of the response.
     seed : int or None, default=0
-        Seed of requests that do not bring their own; None sends none ever, for
-        servers that refuse it.
+        Seed of requests that do not pass their own. None never sends a seed, for servers that
+        reject it.
     extra_body : dict or None, default=None
-        More fields of the request, such as ``{"top_k": 40}``.
+        Further fields of the request, such as ``{"top_k": 40}``.
     max_tokens_field : str, default="max_tokens"
-        What the server calls ``max_tokens``; some models of OpenAI want
-        "max_completion_tokens".
+        Name of the field that ``max_tokens`` is sent in. Some models of OpenAI require
+        ``"max_completion_tokens"``.
     input_price, output_price : float, default=nan
-        Price of a million input or output tokens, in the user's unit. Where
-        they are left out, costs are NaN.
+        Price per million input and output tokens, in the user's unit. Without prices, costs are
+        NaN.
     usage : {"auto", "all", "one"}, default="auto"
-        What the server's count of output tokens is of, when it gives several
-        choices: all of them (OpenAI, vLLM) or one (llama.cpp). "auto" finds
-        out, by asking for the log-probability of every token, until it knows.
+        Whether the server's count of output tokens covers all choices of a request (OpenAI,
+        vLLM) or one choice (llama.cpp). "auto" infers it from the log-probabilities of the
+        tokens, which it requests until the answer is known.
     concurrency : int, default=32
-        Requests in flight at once, to this server.
+        Maximum number of requests in flight to this server.
     requests_per_minute, tokens_per_minute : float or None, default=None
-        Limits of the server; tokens are those of the prompt (about a quarter
-        of its bytes) and all that may be generated.
+        Rate limits. The tokens of a request are those of the prompt (estimated as a quarter of
+        its bytes) and the maximum number that it may generate. None sets no limit.
     timeout : float, default=600.0
-        Seconds after which a request is given up.
+        Seconds after which an attempt of a request fails.
     max_retries : int, default=6
-        How often a request is sent again after an error that may pass.
+        Maximum number of times that a request is sent again after an error that may be
+        transient.
 
     Raises
     ------
     ImportError
-        On first use, where the openai client is not installed.
+        On first use, if the openai client is not installed.
+
+    See Also
+    --------
+    VLLMBackend : Runs a model in this process by vLLM.
+    LlamaCppBackend : Runs a GGUF file in this process.
 
     Notes
     -----
-    Sent again, after a wait that doubles each time and has some luck in it, or
-    as long as the server says (``Retry-After``): connection errors, timeouts,
-    status 408, 409, 425, 429 (but not an empty account) and 500 or more, and
-    answers that are no valid response. Other errors, such as a wrong key, an
-    unknown model or a prompt that is too long, are final at once.
+    The following errors may be transient: failed connections, timeouts, status 408, 409, 425,
+    429 (unless the account has no quota left) and 500 or higher, and invalid responses. The wait
+    before a retry is the server's ``Retry-After``, or else doubles each time and is randomised.
+    All other errors, such as a wrong API key, an unknown model or a prompt that is too long, are
+    permanent, and the request is not sent again.
 
-    Where a server counts the tokens of all choices together, the tokens of one
-    are its share by length. Where it counts one choice only, all tokens are
-    counted one by one.
+    If the server's count of output tokens covers all choices, it is divided between them in
+    proportion to their lengths. If it covers one choice, the tokens of every choice are counted
+    from its log-probabilities.
 
-    Backends of the same server and limits share its connections and limits.
+    Backends with the same server, key and limits share its connections and limits.
 
     Examples
     --------
@@ -135,93 +142,41 @@ class OpenAIBackend(ModelBackend):
         self.extra_body = copy.deepcopy(extra_body) or {}
         self.max_tokens_field = max_tokens_field
         self.usage = usage
-        self.concurrency = at_least("concurrency", concurrency, 1)
+        self.concurrency = check_at_least("concurrency", concurrency, 1)
         for name, limit in (
             ("requests_per_minute", requests_per_minute),
             ("tokens_per_minute", tokens_per_minute),
         ):
-            setattr(self, name, None if limit is None else at_least(name, limit, 1))
-        self.timeout = at_least("timeout", timeout, 0)
-        self.max_retries = at_least("max_retries", max_retries, 0)
+            setattr(self, name, None if limit is None else check_at_least(name, limit, 1))
+        self.timeout = check_at_least("timeout", timeout, 0)
+        self.max_retries = check_at_least("max_retries", max_retries, 0)
 
     @property
     def settings(self):
-        """All that determines an answer; not where the server is, nor its limits."""
+        """Everything that determines a response; neither the server's address nor its limits."""
         return super().settings | {"extra_body": self.extra_body}
 
     def __deepcopy__(self, memo):
-        # clone() copies deeply, and a clone must be able to ask; a pickle must not tell.
-        twin = object.__new__(type(self))
-        twin.__dict__ = copy.deepcopy(self.__dict__, memo)
-        return twin
+        # clone() makes deep copies, which must keep the key; __getstate__ would remove it.
+        copied = object.__new__(type(self))
+        copied.__dict__ = copy.deepcopy(self.__dict__, memo)
+        return copied
 
     def __getstate__(self):
         return self.__dict__ | {"_api_key": None}
 
-    def __call__(self, prompts, *, n, seeds=None):
-        """Sample responses.
-
-        Parameters
-        ----------
-        prompts : sequence of str
-            The prompts.
-        n : int
-            Samples of each.
-        seeds : sequence of int or None, default=None
-            Seed of each request; None takes the backend's own.
-
-        Returns
-        -------
-        list of list of Response
-            ``n`` responses for each prompt, or the exception it failed with.
-        """
-        seeds = [self.seed] * len(prompts) if seeds is None else seeds
-
-        async def ask_all():
-            requests = [
-                self.sample(prompt, n=n, seed=seed)
-                for prompt, seed in zip(prompts, seeds, strict=True)
-            ]
-            return await asyncio.gather(*requests, return_exceptions=True)
-
-        asking = start(ask_all())
-        try:
-            return asking.result()
-        except BaseException:
-            asking.cancel()
-            raise
-
-    def highest_price(self, prompt, n):
-        """Bound the price of a request; where samples are asked one by one, each pays the prompt.
-
-        Parameters
-        ----------
-        prompt : str
-            The prompt.
-        n : int
-            Number of samples.
-
-        Returns
-        -------
-        float
-            What it costs at most.
-        """
-        if self._server().gives_several:
-            return super().highest_price(prompt, n)
-        return n * super().highest_price(prompt, 1)
-
     def check(self):
-        """Make sure that the server is there, and takes the key.
+        """Check that the server responds and accepts the API key.
 
         Raises
         ------
         BackendError
-            If nothing answers at the address, or the key is refused.
+            If nothing responds at the address, or the server rejects the key.
         """
         start(self._server().check()).result()
 
     async def sample(self, prompt, *, n, seed=None):
-        """Sample responses to one prompt: what a collector awaits, many at once.
+        """Sample responses to one prompt; many prompts can be awaited concurrently.
 
         Parameters
         ----------
@@ -230,114 +185,119 @@ class OpenAIBackend(ModelBackend):
         n : int
             Number of samples.
         seed : int or None, default=None
-            Seed of the request.
+            Seed of the request. None sends no seed.
 
         Returns
         -------
-        list of Response
+        list of Response of length n
             The samples.
 
         Raises
         ------
         BackendError
-            If the request failed for good; its ``responses`` are the samples
-            that did arrive.
+            If the request failed permanently. Its ``responses`` are the samples that arrived
+            before.
         """
         server, responses = self._server(), []
         try:
-            while len(responses) < n:
-                wanted = n - len(responses)
-                responses += await self._some(server, prompt, wanted, seed, len(responses))
+            while (n_missing := n - len(responses)) > 0:
+                # Several requests for one prompt need different seeds.
+                offset = len(responses)
+                responses += await self._sample_at_most(server, prompt, n_missing, seed, offset)
         except RequestError as error:
             error.responses = [*responses, *error.responses]
             raise
         return responses
 
-    async def _some(self, server, prompt, wanted, seed, first):
-        """Get the samples wanted, or as many of them as the server gives at once."""
-        if wanted > 1 and not server.gives_several:
-            places = range(first, first + wanted)
-            return await _all_of([self._request(server, prompt, 1, seed, p) for p in places])
+    def _sample_prompts(self, prompts, n, seeds):
+        seeded_prompts = list(zip(prompts, seeds, strict=True))
+
+        async def sample_all():
+            samples = [self.sample(prompt, n=n, seed=seed) for prompt, seed in seeded_prompts]
+            return await asyncio.gather(*samples, return_exceptions=True)
+
+        future = start(sample_all())
         try:
-            got = await self._request(server, prompt, wanted, seed, first)
+            return future.result()
+        except BaseException:
+            future.cancel()
+            raise
+
+    async def _sample_at_most(self, server, prompt, n, seed, offset):
+        """Return between 1 and ``n`` samples: as many as the server gives."""
+        if n > 1 and not server.supports_n:
+            offsets = range(offset, offset + n)
+            return await _gather_samples(
+                [self._request(server, prompt, 1, seed, offset) for offset in offsets]
+            )
+        try:
+            responses = await self._request(server, prompt, n, seed, offset)
         except RequestError as error:
-            if wanted == 1 or error.status not in (400, 422):
+            if n == 1 or error.status not in (400, 422):
                 raise
-            # Is it the number it refuses, or the prompt? One choice will tell.
-            got = await self._request(server, prompt, 1, seed, first)
-        if wanted > 1 and len(got) == 1:
-            server.gives_several = False
-        return got
+            # The server rejects either n or the prompt: only the prompt fails with n=1.
+            responses = await self._request(server, prompt, 1, seed, offset)
+        if n > 1 and len(responses) == 1:
+            server.supports_n = False
+        return responses
+
+    def _samples_share_prompt(self):
+        return self._server().supports_n
 
     def _server(self):
         key = self._api_key or os.environ.get("OPENAI_API_KEY") or "none"
         limits = self.concurrency, self.requests_per_minute, self.tokens_per_minute
         return open_server(self.base_url, key, *limits, os.getpid())
 
-    async def _request(self, server, prompt, n, seed, first):
-        """Send one request, and price its choices."""
-        counted = n > 1 and (server.usage if self.usage == "auto" else self.usage) != "all"
-        begin = time.perf_counter()
-        choices, usage = await server.post(
-            self._body(prompt, n, seed, first, counted),
+    async def _request(self, server, prompt, n, seed, offset):
+        """Send one request, and return its responses."""
+        usage = server.usage if self.usage == "auto" else self.usage
+        count_by_logprobs = n > 1 and usage != "all"
+        start_time = time.perf_counter()
+        completion = await server.post(
+            self._body(prompt, n, seed, offset, count_by_logprobs),
             chat=self.chat,
-            # Nobody knows the tokens of a text before its server does.
-            tokens=len(prompt.encode()) / 4 + n * self.max_tokens,
+            # The number of input tokens is not known before the server reports it.
+            n_tokens=len(prompt.encode()) / 4 + n * self.max_tokens,
             timeout=self.timeout,
             max_retries=self.max_retries,
-            read=lambda body: read_choices(body, self.chat, n),
+            read=lambda body: read_completion(body, self.chat, n),
         )
-        latency = time.perf_counter() - begin
-        input_tokens = usage.get("prompt_tokens")
-        responses = []
-        for choice, output_tokens in zip(
-            choices, server.output_tokens(usage, choices, self.usage), strict=True
-        ):
-            # The prompt of a request is paid once, so its first sample has paid it.
-            paid = None if input_tokens is None else 0 if responses else input_tokens
-            responses.append(
-                Response(
-                    text=choice.text,
-                    input_tokens=input_tokens,
-                    output_tokens=output_tokens,
-                    cost=self.price(input_tokens, output_tokens),
-                    spent=self.price(paid, output_tokens),
-                    latency=latency,
-                    finish_reason=choice.finish_reason,
-                )
-            )
-        return responses
+        latency = time.perf_counter() - start_time
+        counts = server.output_tokens(completion, self.usage)
+        choices = [
+            choice._replace(n_tokens=count)
+            for choice, count in zip(completion.choices, counts, strict=True)
+        ]
+        return self._price_request(choices, completion.input_tokens, latency)
 
-    def _body(self, prompt, n, seed, first, counted):
+    def _body(self, prompt, n, seed, offset, count_by_logprobs):
         body = {
             "model": self.model,
-            "n": n,
+            "n": n if n > 1 else None,
             "temperature": self.temperature,
             "top_p": self.top_p,
             self.max_tokens_field: self.max_tokens,
             "stop": list(self.stop) or None,
-            # Requests for one sample each must not all have the same luck.
-            "seed": None if seed is None or self.seed is None else seed + first,
+            "seed": None if seed is None or self.seed is None else seed + offset,
         }
-        if n == 1:
-            del body["n"]
         if self.chat:
             body["messages"] = self.messages(prompt)
-            counting = {"logprobs": True, "top_logprobs": 1}
+            logprobs = {"logprobs": True, "top_logprobs": 1}
         else:
             body["prompt"] = self.render(prompt)
-            counting = {"logprobs": 1}
+            logprobs = {"logprobs": 1}
         body = {name: value for name, value in body.items() if value is not None}
-        return body | (counting if counted else {}) | self.extra_body
+        return body | (logprobs if count_by_logprobs else {}) | self.extra_body
 
 
-async def _all_of(requests):
-    """Await requests for one sample each; where some fail, keep the others."""
-    entries = await asyncio.gather(*requests, return_exceptions=True)
-    responses = [entry[0] for entry in entries if not isinstance(entry, BaseException)]
-    for entry in entries:
-        if isinstance(entry, RequestError):
-            entry.responses = responses
-        if isinstance(entry, BaseException):
-            raise entry
+async def _gather_samples(requests):
+    """Await requests for one sample each; an exception carries the samples that succeeded."""
+    results = await asyncio.gather(*requests, return_exceptions=True)
+    responses = [result[0] for result in results if not isinstance(result, BaseException)]
+    for result in results:
+        if isinstance(result, RequestError):
+            result.responses = responses
+        if isinstance(result, BaseException):
+            raise result
     return responses

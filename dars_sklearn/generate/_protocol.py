@@ -1,4 +1,4 @@
-"""What every backend promises, and the one place where that promise is checked."""
+"""The protocol of a backend, and the one place that checks what a backend returns."""
 
 import inspect
 import math
@@ -10,44 +10,44 @@ __all__ = ["Backend", "BackendError", "Response", "ask"]
 
 
 class BackendError(RuntimeError):
-    """A backend broke its protocol, or a request failed for good.
+    """A backend violated its protocol, or a request failed permanently.
 
     Attributes
     ----------
     responses : sequence of Response
-        Samples of the request that did arrive.
+        Samples of the request that arrived before it failed.
     """
 
     responses = ()
 
 
 class ProtocolError(BackendError):
-    """A backend returned something that is no list of responses, or not as many."""
+    """A backend returned something other than the requested number of responses."""
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """One sampled answer of a model.
+    """One sampled response of a model.
 
     Parameters
     ----------
     text : str
-        What the model wrote.
+        Text of the response.
     input_tokens : int or None, default=None
-        Tokens of the prompt, None if unknown.
+        Number of tokens of the prompt, None if unknown.
     output_tokens : int or None, default=None
-        Tokens of the response, None if unknown.
+        Number of tokens of the response, None if unknown.
     cost : float, default=nan
-        Price of this response had it been asked for alone (its whole prompt
-        and its own output), in the user's unit. This is what routing a query
-        to the model costs.
+        Price of the response if it were requested alone (its whole prompt and its own output),
+        in the user's unit. This is the cost of routing a query to the model.
     spent : float, default=nan
-        What this response was in fact paid: of the samples of one request, the
-        first pays the prompt for all.
+        Price that was actually paid for the response, in the user's unit. Of the samples of one
+        request, the first pays the prompt for all.
     latency : float, default=nan
-        Seconds from request to response.
+        Seconds from sending the request to receiving the response.
     finish_reason : str or None, default=None
-        ``"stop"``, ``"length"`` (cut by the token limit) or what the server said.
+        Why the response ended: ``"stop"``, ``"length"`` (cut at ``max_tokens``) or another
+        reason that the server reports.
 
     Examples
     --------
@@ -66,26 +66,30 @@ class Response:
 
 
 class Backend(Protocol):
-    """Any callable of this shape generates responses.
+    """Protocol of a callable that generates responses.
 
-    ``backend(prompts, n=5, seeds=[0, 1])`` returns one entry for each prompt: a
-    list of ``n`` :class:`Response` (or plain strings), or an exception instance
-    for a prompt that failed. An exception it raises fails all prompts of the
-    call. A backend that takes no ``seeds`` is not given any.
+    ``backend(prompts, n=5, seeds=[0, 1])`` returns one entry per prompt: a list of ``n``
+    :class:`Response` (or strings), or an exception instance if the prompt failed. An exception
+    that the backend raises fails all prompts of the call. ``seeds`` is passed only to backends
+    that accept it.
 
-    What else a backend may have:
+    A backend may also have:
 
-    - ``batch_size``: how many prompts it wants in one call (1 if absent);
-    - ``concurrency``: how many calls it takes at once, from several threads (1
-      if absent, and then it shares one thread with all such backends);
-    - ``settings``: a dict of all that determines its answers, by which a store
-      knows whether it holds them already;
-    - ``temperature``, ``max_tokens``, ``input_price``, ``output_price``, and
-      ``price(input_tokens, output_tokens)``, for estimates and limits of cost;
-    - ``check()``, called before the first request, which raises where the
-      backend cannot be reached;
-    - ``async sample(prompt, *, n, seed)``, which returns or raises for one
-      prompt, and is awaited in place of a call.
+    - ``batch_size``: number of prompts to pass in one call (1 if absent);
+    - ``concurrency``: number of calls that may run at the same time in several threads (1 if
+      absent; all such backends then share one thread);
+    - ``settings``: a dict of everything that determines its responses, by which a store
+      recognises responses that it already contains;
+    - ``temperature``, ``max_tokens``, ``input_price``, ``output_price`` and
+      ``price(input_tokens, output_tokens)``, to estimate and limit costs;
+    - ``check()``, called before the first request, which raises if the backend is not
+      available;
+    - ``async sample(prompt, *, n, seed)``, which returns the responses to one prompt or raises,
+      and is awaited instead of calling the backend.
+
+    See Also
+    --------
+    ask : Call a backend and check what it returns.
     """
 
     def __call__(
@@ -95,29 +99,29 @@ class Backend(Protocol):
 
 
 def ask(backend, prompts, *, n, seeds=None):
-    """Call a backend and check what comes back.
+    """Call a backend and check what it returns.
 
     Parameters
     ----------
     backend : callable
-        See :class:`Backend`.
-    prompts : sequence of str
-        The prompts of this request.
+        A backend; see :class:`Backend`.
+    prompts : sequence of str of length n_prompts
+        The prompts.
     n : int
         Number of samples of each prompt.
-    seeds : sequence of int or None, default=None
-        One a prompt; passed on where the backend takes seeds.
+    seeds : sequence of int of length n_prompts or None, default=None
+        Seed of each prompt. Passed on only if the backend accepts ``seeds``.
 
     Returns
     -------
-    list of (list of Response, or Exception)
-        One entry a prompt, of ``n`` responses or the reason it failed.
+    list of (list of Response, or Exception) of length n_prompts
+        For each prompt, its ``n`` responses, or the reason that it failed.
 
     Raises
     ------
     ProtocolError
-        If the backend returns another number of entries or responses than
-        asked for, or something that is not a response.
+        If the backend returns a different number of entries or responses than requested, or
+        something that is not a response.
 
     Examples
     --------
@@ -129,39 +133,39 @@ def ask(backend, prompts, *, n, seeds=None):
     entries = backend(list(prompts), n=n, **seeded)
     if isinstance(entries, str) or not isinstance(entries, Sequence):
         raise ProtocolError(
-            f"the backend returned {type(entries).__name__!r}; it must return a list "
-            "with one entry (a list of n responses) for each prompt"
+            f"the backend returned {type(entries).__name__!r}; it must return a list with one "
+            "entry (a list of n responses) for each prompt"
         )
     if len(entries) != len(prompts):
         raise ProtocolError(
-            f"the backend returned {len(entries)} entries for {len(prompts)} prompts; "
-            "it must return one list of responses for each prompt"
+            f"the backend returned {len(entries)} entries for {len(prompts)} prompts; it must "
+            "return one list of n responses for each prompt"
         )
     return [check_entry(entry, n) for entry in entries]
 
 
 def takes_seeds(backend):
-    """Whether a backend can be given ``seeds=``."""
+    """Return whether a backend accepts the keyword ``seeds``."""
     try:
         parameters = inspect.signature(backend).parameters.values()
-    except (TypeError, ValueError):  # builtins without a signature
+    except (TypeError, ValueError):  # some builtins have no signature
         return False
     return any(p.name == "seeds" or p.kind is p.VAR_KEYWORD for p in parameters)
 
 
 def check_entry(entry, n):
-    """Check what a backend gave for one prompt; return responses, or the exception."""
+    """Return the responses or the exception of one prompt, or raise if it is neither."""
     if isinstance(entry, Exception):
         return entry
     if isinstance(entry, str) or not isinstance(entry, Sequence):
         raise ProtocolError(
-            f"the backend returned {type(entry).__name__!r} for a prompt; "
-            f"it must return a list of {n} responses"
+            f"the backend returned {type(entry).__name__!r} for a prompt; it must return a list "
+            f"of {n} responses"
         )
     if len(entry) != n:
         raise ProtocolError(
-            f"the backend returned {len(entry)} responses for a prompt where {n} "
-            "were asked for; a backend must honour n"
+            f"the backend returned {len(entry)} responses for a prompt where {n} were "
+            "requested; it must return n responses for each prompt"
         )
     return [_check_response(response) for response in entry]
 
@@ -172,6 +176,6 @@ def _check_response(response):
     if not isinstance(response, Response) or not isinstance(response.text, str):
         raise ProtocolError(
             f"the backend returned a response of type {type(response).__name__!r}: "
-            f"{response!r:.100}; it must be a Response with a text, or a str"
+            f"{response!r:.100}; it must be a str, or a Response with a text"
         )
     return response

@@ -1,4 +1,4 @@
-"""Generation in process by vLLM."""
+"""Generation in this process by vLLM."""
 
 import json
 import math
@@ -6,58 +6,66 @@ import os
 import threading
 from functools import lru_cache
 
-from dars_sklearn.generate._base import ModelBackend, at_least
-from dars_sklearn.generate._protocol import Response
+from dars_sklearn.generate._base import Choice, ModelBackend, check_at_least
+from dars_sklearn.utils._optional import import_optional
 
 __all__ = ["VLLMBackend"]
 
 
 class VLLMBackend(ModelBackend):
-    """A model that vLLM runs in this process, all prompts of a call in one batch.
+    """A model run in this process by vLLM, with all prompts of a call in one batch.
 
-    The engine is opened on first use, one for each model and process, and
-    stays out of copies and pickles.
+    The engine is opened on first use, once per model and process, and is not part of copies
+    and pickles.
 
     Parameters
     ----------
     model : str
-        Name or folder of the model, as vLLM takes it.
+        Name or folder of the model, as vLLM accepts it.
     template : str, default="{prompt}"
-        What is sent to the model; ``{prompt}`` stands for the query. Double
+        Text sent to the model. ``{prompt}`` is replaced by the query or paraphrase; double any
         other braces, as in :meth:`str.format`.
     chat : bool, default=True
-        Whether the model's chat template wraps the prompt.
+        Whether to send the text as a chat message, to which the model's chat template is
+        applied. Use False for a base model or a few-shot prompt.
     system_prompt : str or None, default=None
-        The system message of a chat.
+        System message of the chat. Requires ``chat=True``.
     temperature : float or None, default=0.7
-        Sampling temperature; None leaves it to vLLM.
+        Sampling temperature; 0 always selects the most likely token. None uses vLLM's default.
     top_p : float or None, default=0.95
-        Nucleus sampling; None leaves it to vLLM.
+        Nucleus sampling: probability mass of the most likely tokens to sample from. None uses
+        vLLM's default.
     max_tokens : int, default=512
-        Longest response, in tokens.
+        Maximum number of tokens of a response.
     stop : str or sequence of str, default=()
-        Strings that end a response; they are not part of it.
+        Strings at which a response ends; they are not part of the response.
     seed : int or None, default=0
-        Seed of requests that do not bring their own.
+        Seed of requests that do not pass their own.
     input_price, output_price : float, default=nan
-        Price of a million input or output tokens, in the user's unit.
+        Price per million input and output tokens, in the user's unit. Without prices, costs are
+        NaN.
     batch_size : int, default=256
-        Prompts a collector gives in one call. vLLM batches as it can; all
-        responses of a call arrive, and are kept, together.
+        Number of prompts that a collector passes in one call. vLLM schedules them itself. The
+        responses of a call are returned, and stored, together.
     engine : dict or None, default=None
-        More arguments of ``vllm.LLM``, such as
+        Further arguments of ``vllm.LLM``, such as
         ``{"gpu_memory_utilization": 0.8, "max_model_len": 8192}``.
 
     Raises
     ------
     ImportError
-        On first use, where vLLM is not installed.
+        On first use, if vLLM is not installed.
+
+    See Also
+    --------
+    OpenAIBackend : Sends requests to a vLLM server instead.
+    LlamaCppBackend : Runs a GGUF file in this process.
 
     Notes
     -----
-    Prefix caching is on, so that the prompt is computed once for all its
-    samples, and a template's beginning once for all prompts. Latencies are not
-    told: in a batch, nobody waits for one response alone.
+    Prefix caching is enabled, so the prompt is processed once for all its samples, and the
+    beginning of a template once for all prompts. Latencies are not reported, since the
+    responses of a batch have no latency of their own.
 
     Examples
     --------
@@ -88,42 +96,25 @@ class VLLMBackend(ModelBackend):
             temperature=temperature, top_p=top_p, max_tokens=max_tokens, stop=stop, seed=seed,
             input_price=input_price, output_price=output_price,
         )  # fmt: skip
-        self.batch_size = at_least("batch_size", batch_size, 1)
+        self.batch_size = check_at_least("batch_size", batch_size, 1)
         self.engine = engine or {}
 
-    def __call__(self, prompts, *, n, seeds=None):
-        """Sample responses.
-
-        Parameters
-        ----------
-        prompts : sequence of str
-            The prompts.
-        n : int
-            Samples of each.
-        seeds : sequence of int or None, default=None
-            Seed of each request; None takes the backend's own.
-
-        Returns
-        -------
-        list of list of Response
-            ``n`` responses for each prompt, or the exception it failed with.
-        """
+    def _sample_prompts(self, prompts, n, seeds):
         with _OPENING:  # two threads must not load the weights twice
             engine = _open_engine(self.model, json.dumps(self.engine, sort_keys=True), os.getpid())
-        seeds = [self.seed] * len(prompts) if seeds is None else seeds
         try:
-            return self._sample(engine, prompts, n, seeds)
+            return self._sample_batch(engine, prompts, n, seeds)
         except Exception as error:
             if len(prompts) == 1:
                 return [error]
-            # One prompt that is too long must not fail its neighbours.
+            # vLLM rejects a batch because of one prompt; find the prompts that it accepts.
             return [
                 entry
                 for prompt, seed in zip(prompts, seeds, strict=True)
-                for entry in self([prompt], n=n, seeds=[seed])
+                for entry in self._sample_prompts([prompt], n, [seed])
             ]
 
-    def _sample(self, engine, prompts, n, seeds):
+    def _sample_batch(self, engine, prompts, n, seeds):
         settings = {
             "temperature": self.temperature,
             "top_p": self.top_p,
@@ -131,28 +122,21 @@ class VLLMBackend(ModelBackend):
             "stop": list(self.stop) or None,
         }
         settings = {name: value for name, value in settings.items() if value is not None}
-        params = [_sampling_params()(n=n, seed=seed, **settings) for seed in seeds]
+        params = [_import_vllm().SamplingParams(n=n, seed=seed, **settings) for seed in seeds]
         if self.chat:
             conversations = [self.messages(prompt) for prompt in prompts]
             outputs = engine.chat(conversations, params, use_tqdm=False)
         else:
             texts = [self.render(prompt) for prompt in prompts]
             outputs = engine.generate(texts, params, use_tqdm=False)
-        return [self._responses(output) for output in outputs]
+        return [self._read_output(output) for output in outputs]
 
-    def _responses(self, output):
-        input_tokens = len(output.prompt_token_ids)
-        return [
-            Response(
-                text=choice.text,
-                input_tokens=input_tokens,
-                output_tokens=len(choice.token_ids),
-                cost=self.price(input_tokens, len(choice.token_ids)),
-                spent=self.price(0 if place else input_tokens, len(choice.token_ids)),
-                finish_reason=choice.finish_reason,
-            )
-            for place, choice in enumerate(sorted(output.outputs, key=lambda c: c.index))
+    def _read_output(self, output):
+        choices = [
+            Choice(choice.text, choice.finish_reason, len(choice.token_ids))
+            for choice in sorted(output.outputs, key=lambda choice: choice.index)
         ]
+        return self._price_request(choices, len(output.prompt_token_ids))
 
 
 _OPENING = threading.Lock()
@@ -163,13 +147,5 @@ def _open_engine(model, arguments, pid):
     return _import_vllm().LLM(model, **({"enable_prefix_caching": True} | json.loads(arguments)))
 
 
-def _sampling_params():
-    return _import_vllm().SamplingParams
-
-
 def _import_vllm():
-    try:
-        import vllm
-    except ImportError as error:
-        raise ImportError("VLLMBackend needs vLLM: pip install 'dars-sklearn[vllm]'") from error
-    return vllm
+    return import_optional("vllm", extra="vllm", needed_by="VLLMBackend")

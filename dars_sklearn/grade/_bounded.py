@@ -1,4 +1,4 @@
-"""Calls that end in bounded time, whatever they are given."""
+"""Call functions with a time limit, in a worker process that can be killed."""
 
 import json
 import os
@@ -8,52 +8,57 @@ import threading
 from functools import lru_cache
 from pathlib import Path
 
+__all__ = ["call_with_timeout"]
 
-def call_bounded(function, *arguments, timeout):
+_START_TIMEOUT = 60.0
+
+
+def call_with_timeout(function, *arguments, timeout):
     """Call a function of the worker process.
 
     Parameters
     ----------
     function : str
-        Its name.
+        Name of the function, see ``_worker.py``.
     *arguments : str
-        What it is given.
+        Its arguments.
     timeout : float
-        Seconds after which the worker is killed.
+        Seconds after which the worker process is killed.
 
     Returns
     -------
     object
-        What it returned.
+        What the function returned.
 
     Raises
     ------
     TimeoutError
-        If it took too long, or more memory than there is.
+        If the function did not return in time, or the worker ran out of memory.
     ValueError
-        If it raised an error.
+        If the function raised an error.
     """
-    return _worker(os.getpid()).call(function, arguments, timeout)
+    return _get_worker(os.getpid()).call(function, arguments, timeout)
 
 
-@lru_cache(maxsize=1)  # a fork must not write into the pipe of its parent
-def _worker(pid):
+@lru_cache(maxsize=1)
+def _get_worker(pid):
+    """Return the worker of this process; a forked process must not share its parent's."""
     return _Worker()
 
 
 class _Worker:
-    """The worker process; started on first use, and again after it was killed."""
+    """The worker process, which is started on first use and again after it was killed."""
 
     def __init__(self):
         self._lock = threading.Lock()
         self._process = None
 
     def call(self, function, arguments, timeout):
+        """Call a function in the worker process."""
         with self._lock:
             if self._process is None or self._process.poll() is not None:
                 self._start()
-            task = json.dumps([function, arguments]) + "\n"
-            line = self._exchange(task.encode(), timeout)
+            line = self._exchange(_encode_task(function, arguments), timeout)
         result, error = json.loads(line)
         if error is not None:
             raise ValueError(error)
@@ -61,19 +66,19 @@ class _Worker:
 
     def _start(self):
         self._process = subprocess.Popen(
-            # By its path, so that it does not import this package, which takes seconds.
+            # Run as a script, so that it does not import this package, which takes seconds.
             [sys.executable, str(Path(__file__).with_name("_worker.py"))],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
         )
-        # The start must not count as the time of the first task.
-        self._exchange(b'["matches", ["", ""]]\n', timeout=60.0)
+        # The time that the process takes to start must not count for the first task.
+        self._exchange(_encode_task("matches", ["", ""]), _START_TIMEOUT)
 
     def _exchange(self, task, timeout):
-        """Write a task and read its line; kill the process where it takes too long."""
-        alarm = threading.Timer(timeout, self._process.kill)
-        alarm.start()
+        """Send a task and return the answer; kill the process if it takes too long."""
+        timer = threading.Timer(timeout, self._process.kill)
+        timer.start()
         try:
             self._process.stdin.write(task)
             self._process.stdin.flush()
@@ -81,9 +86,15 @@ class _Worker:
         except BrokenPipeError:
             line = b""
         finally:
-            alarm.cancel()
+            timer.cancel()
         if not line.endswith(b"\n"):
             self._process.kill()
             self._process.wait()
-            raise TimeoutError(f"it was given up after {timeout:g} s, or for want of memory")
+            raise TimeoutError(
+                f"the worker process was stopped: it exceeded {timeout:g} s or its memory limit"
+            )
         return line
+
+
+def _encode_task(function, arguments):
+    return json.dumps([function, arguments]).encode() + b"\n"

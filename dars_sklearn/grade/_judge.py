@@ -2,10 +2,16 @@
 
 import re
 from dataclasses import dataclass
+from numbers import Integral
 from string import Formatter
 from typing import Any
 
+from sklearn.utils import check_scalar
+
 from dars_sklearn.generate import ask
+from dars_sklearn.grade._answers import shorten
+
+__all__ = ["LLMJudge"]
 
 _TEMPLATE = (
     "Reference answer: {reference}\n\nAnswer to judge: {response}\n\n"
@@ -13,32 +19,44 @@ _TEMPLATE = (
     "Reply with the number alone."
 )
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
-# A longer response is shown to the judge by its beginning and its end.
+# Characters of a response that the judge is shown, and of a verdict that are searched.
 _LONGEST = 8_000
 
 
 @dataclass(frozen=True)
 class LLMJudge:
-    """Score a response by what a language model thinks of it.
+    """Score a response by the verdict of a language model.
 
-    A judge is random, too: it is asked several times, and its scores are
-    averaged. A verdict without a number counts for nothing; without any, the
-    response is not graded. Verdicts are kept in the collector's store.
+    The verdicts of a language model are random, so several are sampled for each response
+    and averaged. Verdicts without a number are ignored; if none has a number, the response
+    is not graded. Scores are kept in the store of the collector, so a judged response is
+    not judged again.
 
-    Judges have favourites, such as long answers (arXiv 2605.07395); compare
-    one with answers that you graded yourself before you trust it.
+    Language models as judges are biased, for instance towards long answers [1]_. Before you
+    rely on a judge, compare its scores with answers that you graded yourself.
 
     Parameters
     ----------
     backend : callable
-        What judges; see :class:`~dars_sklearn.generate.Backend`.
+        The backend of the judge; see :class:`~dars_sklearn.generate.Backend`.
     template : str, optional
-        What the judge is told: ``{response}``, and ``{reference}`` or, where
-        references are dicts, their keys, such as ``{query}``.
-    n_samples : int, default=3
-        Verdicts to average.
+        Prompt of the judge. It must contain ``{response}``, and may contain ``{reference}``
+        or, if references are dicts, their keys, such as ``{query}``.
+    n_verdicts : int, default=3
+        Number of verdicts to average.
     scale : tuple of float, default=(0, 10)
-        The verdicts that become 0 and 1; others are cut to these.
+        The verdicts that correspond to scores of 0 and 1. Verdicts outside are clipped.
+
+    Raises
+    ------
+    TypeError
+        If ``n_verdicts`` is not an int.
+    ValueError
+        If a parameter is not valid.
+
+    References
+    ----------
+    .. [1] arXiv:2605.07395.
 
     Examples
     --------
@@ -51,38 +69,42 @@ class LLMJudge:
 
     backend: Any
     template: str = _TEMPLATE
-    n_samples: int = 3
+    n_verdicts: int = 3
     scale: tuple = (0, 10)
 
     def __post_init__(self):
-        if "response" not in self._fields():
-            raise ValueError(f"template must hold '{{response}}', got {self.template!r}")
+        if "response" not in self._template_fields():
+            raise ValueError(f"template must contain '{{response}}', got {self.template!r}")
         low, high = self.scale
         if not low < high:
             raise ValueError(f"scale must be (low, high) with low < high, got {self.scale!r}")
-        if not self.n_samples >= 1:
-            raise ValueError(f"n_samples must be at least 1, got {self.n_samples!r}")
+        check_scalar(self.n_verdicts, "n_verdicts", Integral, min_val=1)
 
     @property
     def settings(self):
-        """All that determines a verdict."""
+        """Everything that determines a score, besides the response and the reference."""
         return {
             "grader": "LLMJudge",
             "backend": getattr(self.backend, "settings", {}),
             "template": self.template,
-            "n_samples": self.n_samples,
+            "n_verdicts": self.n_verdicts,
             "scale": list(self.scale),
         }
 
     def check_reference(self, reference):
-        """Raise unless the reference has what the template names.
+        """Raise unless the reference has all fields that the template names.
 
         Parameters
         ----------
         reference : object
             A reference.
+
+        Raises
+        ------
+        ValueError
+            If the reference lacks a field.
         """
-        missing = self._fields() - {"response"} - set(_as_fields(reference))
+        missing = self._template_fields() - {"response"} - set(_reference_fields(reference))
         if missing:
             raise ValueError(f"the template names {sorted(missing)}, which the reference lacks")
 
@@ -94,12 +116,17 @@ class LLMJudge:
         text : str
             The response.
         reference : object
-            What the template says the judge is shown.
+            The reference. If it is a dict, its keys are the fields of the template.
 
         Returns
         -------
         float
-            From 0 to 1.
+            The mean verdict, scaled to [0, 1].
+
+        Raises
+        ------
+        ValueError
+            If no verdict has a number.
         """
         (score,) = self.grade_many([text], [reference])
         if isinstance(score, Exception):
@@ -107,46 +134,44 @@ class LLMJudge:
         return score
 
     def grade_many(self, texts, references):
-        """Grade responses, as many at once as the backend takes.
+        """Grade several responses in one call of the backend.
 
         Parameters
         ----------
         texts : sequence of str
-            Responses.
+            The responses.
         references : sequence of object
-            Their references.
+            The reference of each response.
 
         Returns
         -------
         list of (float or Exception)
-            The score of each response, or why it has none.
+            The score of each response, or the reason why it has none.
         """
         prompts = [
-            self.template.format(**_as_fields(reference), response=_shorten(text))
+            self.template.format(
+                **_reference_fields(reference),
+                response=shorten(text, _LONGEST, separator="\n[…]\n"),
+            )
             for text, reference in zip(texts, references, strict=True)
         ]
-        entries = ask(self.backend, prompts, n=self.n_samples)
-        return [self._score(entry) for entry in entries]
+        entries = ask(self.backend, prompts, n=self.n_verdicts)
+        return [self._mean_score(entry) for entry in entries]
 
-    def _score(self, entry):
+    def _mean_score(self, entry):
+        """Average the verdicts on one response; the last number of a verdict counts."""
         if isinstance(entry, Exception):
             return entry
         low, high = self.scale
-        found = [_NUMBER.findall(response.text[-_LONGEST:]) for response in entry]
-        verdicts = [min(max(float(numbers[-1]), low), high) for numbers in found if numbers]
+        numbers = [_NUMBER.findall(response.text[-_LONGEST:]) for response in entry]
+        verdicts = [min(max(float(found[-1]), low), high) for found in numbers if found]
         if not verdicts:
             return ValueError(f"the judge gave no number: {entry[0].text!r:.100}")
         return (sum(verdicts) / len(verdicts) - low) / (high - low)
 
-    def _fields(self):
+    def _template_fields(self):
         return {name for _, name, _, _ in Formatter().parse(self.template) if name is not None}
 
 
-def _as_fields(reference):
+def _reference_fields(reference):
     return reference if isinstance(reference, dict) else {"reference": reference}
-
-
-def _shorten(text):
-    if len(text) <= _LONGEST:
-        return text
-    return f"{text[: _LONGEST // 2]}\n[…]\n{text[-_LONGEST // 2 :]}"

@@ -1,38 +1,41 @@
 """Mathematical answers, compared by math-verify."""
 
-import importlib.util
 from dataclasses import dataclass
 
-from dars_sklearn.grade._bounded import call_bounded
-from dars_sklearn.grade._text import accepted
+from dars_sklearn.grade._answers import accepted_answers
+from dars_sklearn.grade._bounded import call_with_timeout
+from dars_sklearn.utils._optional import import_optional
 
-# The answer stands at the end of a response; no formula needs more than this.
+__all__ = ["Math"]
+
+# Characters from the end of a response that are searched for the answer.
 _LONGEST = 10_000
 
 
 @dataclass(frozen=True)
 class Math:
-    """Score 1 where the answer is mathematically equal to the reference.
+    """Score 1 if the answer is mathematically equal to the reference.
 
-    Takes a ``\\boxed{}`` answer, or else the last formula or number, in LaTeX or
-    plain; 1/2, 0.5 and ``\\frac{1}{2}`` are the same. A response that cannot be
-    compared within the time limit scores 0.
+    The answer is the content of ``\\boxed{}`` or else the last formula or number of the
+    response, in LaTeX or plain text: 1/2, 0.5 and ``\\frac{1}{2}`` are equal. A response
+    that cannot be compared within the time limit scores 0. Needs math-verify [1]_.
 
     Parameters
     ----------
     timeout : float, default=15.0
-        Seconds for one response, in a process that is killed after them.
+        Seconds that comparing one response with one accepted answer may take. The
+        comparison runs in a separate process, which is killed after that time.
 
     Raises
     ------
     ImportError
-        On first use, where math-verify is not installed.
+        If math-verify is not installed when the grader is called.
     ValueError
-        If no formula can be read from the reference.
+        If the reference contains no formula that can be read, when the grader is called.
 
     References
     ----------
-    Hugging Face, Math-Verify, https://github.com/huggingface/Math-Verify.
+    .. [1] Hugging Face, Math-Verify, https://github.com/huggingface/Math-Verify.
 
     Examples
     --------
@@ -51,20 +54,20 @@ class Math:
         text : str
             The response.
         reference : str, number, or list of them
-            The accepted answers, in LaTeX or plain.
+            The accepted answers, in LaTeX or plain text.
 
         Returns
         -------
         float
             0 or 1.
         """
-        if importlib.util.find_spec("math_verify") is None:
-            raise ImportError("Math needs math-verify: pip install 'dars-sklearn[math]'")
+        # It is used in the worker process only, which cannot name the extra to install.
+        import_optional("math_verify", extra="math", needed_by="Math")
         ending = text[-_LONGEST:]
-        return float(any(self._equal(answer, ending) for answer in accepted(reference)))
+        return float(any(self._is_equal(answer, ending) for answer in accepted_answers(reference)))
 
-    def _equal(self, gold, text):
+    def _is_equal(self, gold, text):
         try:
-            return call_bounded("equal_formulas", gold, text, timeout=self.timeout)
+            return call_with_timeout("equal_formulas", gold, text, timeout=self.timeout)
         except TimeoutError:
             return False

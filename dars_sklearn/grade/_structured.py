@@ -1,4 +1,4 @@
-"""Answers that stand in a pattern or a field, or are right in part."""
+"""Graders for answers in a pattern or a JSON field, and for partially correct answers."""
 
 import json
 import re
@@ -6,31 +6,41 @@ import string
 from dataclasses import dataclass, field
 from typing import Any
 
-from dars_sklearn.grade._bounded import call_bounded
-from dars_sklearn.grade._text import ExactMatch, accepted, normalize_answer
+from dars_sklearn.grade._answers import (
+    ARTICLES,
+    accepted_answers,
+    check_which,
+    first_nonempty_line,
+    normalize_answer,
+    select_match,
+)
+from dars_sklearn.grade._bounded import call_with_timeout
+from dars_sklearn.grade._text import ExactMatch
+
+__all__ = ["JSONField", "Regex", "TokenF1"]
 
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
-_ARTICLES = re.compile(r"\b(a|an|the)\b")
-# How much of a response is searched for JSON, and from how many places.
-_LONGEST, _MOST_STARTS = 200_000, 200
+# Characters from the end of a response, and opening braces, that are searched for JSON.
+_LONGEST, _MAX_BRACES = 200_000, 200
 
 
 @dataclass(frozen=True)
 class TokenF1:
-    """Score the words that response and reference share, by the rules of DROP.
+    """Score the overlap of the words of response and reference, by the rules of DROP.
 
-    F1 of the sets of words, normalised; 0 where the reference has numbers and
-    the response none of them. Of several accepted answers, the best counts.
+    The score is the F1 of the two sets of normalised words. It is 0 if the reference
+    contains numbers and the response contains none of them. If there are several accepted
+    answers, the highest score counts.
 
     Parameters
     ----------
     first_line : bool, default=False
-        Whether only the first line that is not empty counts.
+        Whether to compare only the first non-empty line of the response.
 
     References
     ----------
-    Dua et al., "DROP: A Reading Comprehension Benchmark Requiring Discrete
-    Reasoning Over Paragraphs", arXiv 1903.00161, for answers of one span.
+    .. [1] Dua et al., "DROP: A Reading Comprehension Benchmark Requiring Discrete Reasoning
+       Over Paragraphs", arXiv:1903.00161, for answers of one span.
 
     Examples
     --------
@@ -56,24 +66,22 @@ class TokenF1:
         float
             From 0 to 1.
         """
-        if self.first_line:
-            text = text.strip().partition("\n")[0]
-        words = _words(text)
-        return max(_f1(words, _words(answer)) for answer in accepted(reference))
+        words = _word_set(first_nonempty_line(text) if self.first_line else text)
+        return max(_f1(words, _word_set(answer)) for answer in accepted_answers(reference))
 
 
-def _words(text):
-    """The normalised words of a text, as a set."""
-    words = (_normal_word(word) for word in re.split(r"[ \-\n\t]", text.lower()))
+def _word_set(text):
+    """Return the normalised words of a text, as a set."""
+    words = (_normalize_word(word) for word in re.split(r"[ \-\n\t]", text.lower()))
     return {word for word in words if word}
 
 
-def _normal_word(word):
+def _normalize_word(word):
     if not _is_number(word):
         word = word.translate(_PUNCTUATION)
     if _is_number(word):
         return str(float(word))
-    return " ".join(_ARTICLES.sub(" ", word).split())
+    return " ".join(ARTICLES.sub(" ", word).split())
 
 
 def _is_number(word):
@@ -84,31 +92,34 @@ def _is_number(word):
     return True
 
 
-def _f1(words, gold):
-    numbers = {word for word in gold if _is_number(word)}
-    shared = len(words & gold)
-    if numbers and not numbers & words:
+def _f1(words, gold_words):
+    gold_numbers = {word for word in gold_words if _is_number(word)}
+    if gold_numbers and not gold_numbers & words:
         return 0.0
-    if not words or not gold:
-        return float(words == gold)
-    return 2 * shared / (len(words) + len(gold))
+    if not words or not gold_words:
+        return float(words == gold_words)
+    return 2 * len(words & gold_words) / (len(words) + len(gold_words))
 
 
 @dataclass(frozen=True)
 class Regex:
-    """Score 1 where what a pattern finds is the reference.
+    """Score 1 if the text that a regular expression finds equals the reference.
 
     Parameters
     ----------
     pattern : str
-        A regular expression. What its first group finds, or all of it where it
-        has no group, is compared after normalisation; flags go into the
-        pattern, as in "(?i)".
+        A regular expression. The text of its first group, or the whole match if it has no
+        group, is compared after normalisation. Flags are part of the pattern, as in "(?i)".
     which : {"last", "first"}, default="last"
-        Which of several finds is the answer.
+        Which match is the answer, if there are several.
     timeout : float, default=5.0
-        Seconds for one response, in a process that is killed after them; then
-        the pattern has found nothing.
+        Seconds that the search may take. It runs in a separate process, which is killed
+        after that time; the response then scores 0.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is not valid.
 
     Examples
     --------
@@ -126,10 +137,9 @@ class Regex:
             re.compile(self.pattern)
         except re.error as error:
             raise ValueError(
-                f"pattern {self.pattern!r} is no regular expression: {error}"
+                f"pattern {self.pattern!r} is not a valid regular expression: {error}"
             ) from None
-        if self.which not in ("last", "first"):
-            raise ValueError(f"which must be 'last' or 'first', got {self.which!r}")
+        check_which(self.which)
 
     def __call__(self, text, reference):
         """Grade one response.
@@ -146,12 +156,12 @@ class Regex:
         float
             0 or 1.
         """
-        gold = {normalize_answer(answer) for answer in accepted(reference)}
+        gold = {normalize_answer(answer) for answer in accepted_answers(reference)}
         try:
-            found = call_bounded("matches", self.pattern, text, timeout=self.timeout)
+            matches = call_with_timeout("matches", self.pattern, text, timeout=self.timeout)
         except TimeoutError:
-            found = []
-        answer = (found or [None])[-1 if self.which == "last" else 0]
+            return 0.0
+        answer = select_match(matches, self.which)
         return float(answer is not None and normalize_answer(answer) in gold)
 
 
@@ -159,15 +169,15 @@ class Regex:
 class JSONField:
     """Grade one field of the JSON object in a response by another grader.
 
-    The last object that stands in the response and has the field counts,
-    whatever stands around it. Without one, the score is 0.
+    The response may contain other text around the object. If several objects have the
+    field, the last one counts; if none has it, the score is 0.
 
     Parameters
     ----------
     name : str
-        The field; dots lead into objects within objects.
+        Name of the field. A dot leads into a nested object, as in "result.answer".
     grader : callable, default=ExactMatch()
-        Grades the field, as text.
+        Grader of the field's value, which is passed as text.
 
     Examples
     --------
@@ -187,36 +197,37 @@ class JSONField:
         text : str
             The response.
         reference : object
-            What the inner grader takes.
+            A reference of the inner grader.
 
         Returns
         -------
         float
-            The inner grader's score, or 0.
+            The score of the inner grader, or 0 without the field.
         """
-        value = self._find(text)
+        value = self._find_value(text)
         if value is None:
-            self.grader("", reference)  # which refuses a reference that is none
+            self.grader("", reference)  # so that it rejects a reference that is not valid
             return 0.0
         return self.grader(value if isinstance(value, str) else json.dumps(value), reference)
 
-    def _find(self, text):
-        text, decoder, found = text[-_LONGEST:], json.JSONDecoder(), None
+    def _find_value(self, text):
+        """Return the field of the last JSON object that has it, None without one."""
+        text, decoder, value = text[-_LONGEST:], json.JSONDecoder(), None
         start = text.find("{")
-        for _ in range(_MOST_STARTS):
+        for _ in range(_MAX_BRACES):
             if start < 0:
                 break
             try:
-                value, end = decoder.raw_decode(text, start)
+                parsed, end = decoder.raw_decode(text, start)
             except (ValueError, RecursionError):
                 end = start + 1
             else:
-                held = self._field(value)
-                found = found if held is None else held
+                candidate = self._get_field(parsed)
+                value = value if candidate is None else candidate
             start = text.find("{", end)
-        return found
+        return value
 
-    def _field(self, value):
+    def _get_field(self, value):
         for name in self.name.split("."):
             if not isinstance(value, dict) or name not in value:
                 return None

@@ -1,112 +1,120 @@
-"""Intervals of variance parts, by the delete-one-query jackknife.
+"""Intervals of variance components, by the delete-one-query jackknife.
 
-A part is a difference of two mean squares. Each of these has an interval on the
-log scale, where its distribution is nearly symmetric; the two are put together
-by the method of variance estimates recovery, which needs no log of a difference
-that may be near zero, or below it.
+A component is a difference of two mean squares. Each of these has an interval on the log scale,
+where its distribution is nearly symmetric. The two are combined by the method of variance
+estimates recovery, which needs no logarithm of a difference that may be near or below zero.
 
 References
 ----------
-Zou & Donner, "Construction of confidence limits about effect measures: a
-general approach", Statistics in Medicine 27 (2008) 1693-1702; for variance
-parts, Ting, Burdick, Graybill, Jeyaratnam & Lu, "Confidence intervals on linear
-combinations of variance components that are unrestricted in sign", Journal of
-Statistical Computation and Simulation 35 (1990) 135-143.
+Zou & Donner, "Construction of confidence limits about effect measures: a general approach",
+Statistics in Medicine 27 (2008) 1693-1702; for variance components, Ting, Burdick, Graybill,
+Jeyaratnam & Lu, "Confidence intervals on linear combinations of variance components that are
+unrestricted in sign", Journal of Statistical Computation and Simulation 35 (1990) 135-143.
 """
+
+from typing import NamedTuple
 
 import numpy as np
 from scipy.stats import t as student
 
-__all__ = ["difference_interval", "log_interval", "remainder_interval"]
+__all__ = ["Interval", "difference_interval", "log_interval", "share_interval"]
 
 
-def log_interval(values, n, level):
-    """Interval of something positive, on the log scale.
+class Interval(NamedTuple):
+    """Lower and upper end of an interval."""
+
+    low: float
+    high: float
+
+
+def log_interval(replicates, n, level):
+    """Interval of a positive quantity, on the log scale.
 
     Parameters
     ----------
-    values : ndarray of shape (1 + n_queries,)
-        The estimate, then the one without each query.
+    replicates : ndarray of shape (1 + n_queries,)
+        The estimate, then the estimate without each query.
     n : int
-        Queries that it is from.
+        Number of queries.
     level : float
-        Share of intervals that hold the truth.
+        Level of the interval.
 
     Returns
     -------
-    tuple of float
-        Lower and upper end; linear where the estimate is not positive.
+    Interval
+        The interval; on the linear scale where the estimate is not positive.
     """
-    margin = _quantile(n, level) * _standard_error(values, n)
-    if values[0] <= 0:
-        return values[0] - margin, values[0] + margin
+    margin = student.ppf((1 + level) / 2, n - 1) * _standard_error(replicates, n)
+    estimate = replicates[0]
+    if estimate <= 0:
+        return Interval(estimate - margin, estimate + margin)
     with np.errstate(over="ignore"):
-        factor = np.exp(margin / values[0])
-    return values[0] / factor, values[0] * factor
+        factor = np.exp(margin / estimate)
+    return Interval(estimate / factor, estimate * factor)
 
 
 def difference_interval(minuend, subtrahend, n, level):
-    """Interval of a difference of two correlated positive things, not below 0.
+    """Interval of the difference of two correlated positive quantities, truncated at 0.
 
     Parameters
     ----------
     minuend, subtrahend : ndarray of shape (1 + n_queries,)
         The estimates, then those without each query.
     n : int
-        Queries that they are from.
+        Number of queries.
     level : float
-        Share of intervals that hold the truth.
+        Level of the interval.
 
     Returns
     -------
-    tuple of float
-        Lower and upper end.
+    Interval
+        The interval.
     """
-    low, high = log_interval(minuend, n, level)
-    noise_low, noise_high = log_interval(subtrahend, n, level)
+    minuend_interval = log_interval(minuend, n, level)
+    subtrahend_interval = log_interval(subtrahend, n, level)
     difference = minuend[0] - subtrahend[0]
     correlation = _correlation(minuend, subtrahend)
-    below = _combine(minuend[0] - low, noise_high - subtrahend[0], correlation)
-    above = _combine(high - minuend[0], subtrahend[0] - noise_low, correlation)
-    return max(difference - below, 0.0), max(difference + above, 0.0)
+    below = _combined_margin(
+        minuend[0] - minuend_interval.low, subtrahend_interval.high - subtrahend[0], correlation
+    )
+    above = _combined_margin(
+        minuend_interval.high - minuend[0], subtrahend[0] - subtrahend_interval.low, correlation
+    )
+    return Interval(max(difference - below, 0.0), max(difference + above, 0.0))
 
 
-def remainder_interval(part, whole, n, level):
-    """Interval of ``1 - part / whole``, not below 0.
+def share_interval(noise, total, n, level):
+    """Interval of ``1 - noise / total``, truncated at 0.
 
     Parameters
     ----------
-    part, whole : ndarray of shape (1 + n_queries,)
+    noise, total : ndarray of shape (1 + n_queries,)
         The estimates, then those without each query.
     n : int
-        Queries that they are from.
+        Number of queries.
     level : float
-        Share of intervals that hold the truth.
+        Level of the interval.
 
     Returns
     -------
-    tuple of float
-        Lower and upper end.
+    Interval
+        The interval.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
-        low, high = log_interval(part / whole, n, level)
-    return max(1 - high, 0.0), max(1 - low, 0.0)
+        low, high = log_interval(noise / total, n, level)
+    return Interval(max(1 - high, 0.0), max(1 - low, 0.0))
 
 
-def _standard_error(values, n):
-    return np.sqrt((n - 1) / n * ((values[1:] - values[0]) ** 2).sum())
+def _standard_error(replicates, n):
+    return np.sqrt((n - 1) / n * ((replicates[1:] - replicates[0]) ** 2).sum())
 
 
-def _quantile(n, level):
-    return student.ppf((1 + level) / 2, n - 1)
+def _correlation(first, second):
+    first, second = first[1:] - first[0], second[1:] - second[0]
+    scale = np.sqrt((first**2).sum() * (second**2).sum())
+    return (first * second).sum() / scale if scale > 0 else 0.0
 
 
-def _correlation(one, other):
-    one, other = one[1:] - one[0], other[1:] - other[0]
-    scale = np.sqrt((one**2).sum() * (other**2).sum())
-    return (one * other).sum() / scale if scale > 0 else 0.0
-
-
-def _combine(one, other, correlation):
+def _combined_margin(first, second, correlation):
     with np.errstate(over="ignore", invalid="ignore"):
-        return np.sqrt(max(one**2 + other**2 - 2 * correlation * one * other, 0.0))
+        return np.sqrt(max(first**2 + second**2 - 2 * correlation * first * second, 0.0))

@@ -1,4 +1,4 @@
-"""Metrics of routing: outcomes and routes in, a float out."""
+"""Metrics of routing, computed from outcomes and routes."""
 
 from dars_sklearn.metrics._baselines import (
     best_single_model,
@@ -16,15 +16,14 @@ from dars_sklearn.metrics._curves import (
     cost_hull,
     quality_neutral_cost,
 )
-from dars_sklearn.metrics._oracle import oracle_name, oracle_utility
-from dars_sklearn.metrics._realised import (
+from dars_sklearn.metrics._oracle import oracle_label, oracle_utility
+from dars_sklearn.metrics._routed import (
     instability,
     routed_cost,
     routed_regret,
     routed_score,
     routed_utility,
 )
-from dars_sklearn.metrics._scorer import cross_val_capability, routing_scorer
 
 __all__ = [
     "aiq",
@@ -33,9 +32,8 @@ __all__ = [
     "call_performance_threshold",
     "cheapest_model",
     "cost_hull",
-    "cross_val_capability",
     "instability",
-    "oracle_name",
+    "oracle_label",
     "oracle_utility",
     "performance_gap_recovered",
     "quality_neutral_cost",
@@ -45,7 +43,6 @@ __all__ = [
     "routed_score",
     "routed_utility",
     "routing_collapse_index",
-    "routing_scorer",
     "supervision_break_even",
     "supervision_cost_ratio",
 ]

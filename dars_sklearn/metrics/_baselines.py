@@ -1,12 +1,13 @@
-"""What a router has to beat: one model for everything, the cheapest, a random choice."""
+"""What a router is compared with: the best single model, the cheapest, and random routing."""
 
 from warnings import warn
 
 import numpy as np
 
-from dars_sklearn._realised import Realised, weighted_mean
-from dars_sklearn._summarise import column_means
 from dars_sklearn.exceptions import UndefinedMetricWarning
+from dars_sklearn.metrics._realised_values import RealisedValues, check_has_costs
+from dars_sklearn.outcomes._means import column_means, weighted_mean
+from dars_sklearn.outcomes._outcomes import as_outcomes
 
 __all__ = [
     "best_single_model",
@@ -19,24 +20,26 @@ __all__ = [
 ]
 
 
-def best_single_model(outcomes, *, cost_weight=0.0, cost_range=None):
-    """Find the model of the highest mean utility.
+def best_single_model(outcomes, *, cost_weight=0.05, cost_range=None):
+    """Find the model with the highest mean utility.
 
     Parameters
     ----------
     outcomes : Outcomes
-        Training outcomes: on the outcomes that judge a router, the best model
-        is chosen in hindsight, and is a harder rival than anybody could be.
-    cost_weight : float, default=0.0
-        Quality given up for a unit of scaled cost.
+        Training outcomes. On the outcomes on which a router is evaluated, the best model would
+        be chosen in hindsight, and would be better than any choice that could be made in
+        practice.
+    cost_weight : float, default=0.05
+        Quality given up for one unit of scaled cost.
     cost_range : tuple of float or None, default=None
-        What scales costs; None leaves them in the user's unit.
+        Costs that become 0 and 1. None uses the range over single outcomes; (0, 1) leaves costs
+        in the user's unit.
 
     Returns
     -------
     object
-        The model's name; the first of several. Means are over the queries that
-        have outcomes of a model.
+        Name of the model, the first in case of ties. Means are over the queries that have
+        outcomes of a model.
 
     Examples
     --------
@@ -45,12 +48,12 @@ def best_single_model(outcomes, *, cost_weight=0.0, cost_range=None):
     >>> best_single_model(Outcomes.from_array([[1, 0], [1, 1]], models=["a", "b"]))
     'a'
     """
-    realised = Realised(outcomes, cost_weight, cost_range)
+    realised = RealisedValues(outcomes, cost_weight, cost_range)
     return realised.models[np.nanargmax(column_means(realised.utility))]
 
 
 def cheapest_model(outcomes):
-    """Find the model of the lowest mean cost.
+    """Find the model with the lowest mean cost.
 
     Parameters
     ----------
@@ -60,7 +63,7 @@ def cheapest_model(outcomes):
     Returns
     -------
     object
-        The model's name; the first of several.
+        Name of the model, the first in case of ties.
 
     Raises
     ------
@@ -74,23 +77,22 @@ def cheapest_model(outcomes):
     >>> cheapest_model(Outcomes.from_array([[1, 0]], models=["a", "b"], costs=[2.0, 1.0]))
     'b'
     """
-    cost = column_means(Realised(outcomes).cost)
-    if np.isnan(cost).all():
-        raise ValueError("these outcomes have no costs; see with_prices and with_latency_cost")
-    return outcomes.models[np.nanargmin(cost)]
+    outcomes = as_outcomes(outcomes)
+    return outcomes.models[np.nanargmin(_mean_costs(outcomes))]
 
 
-def random_utility(outcomes, *, cost_weight=0.0, cost_range=None, sample_weight=None):
-    """Expected utility of choosing among the models by chance, each as likely.
+def random_utility(outcomes, *, cost_weight=0.05, cost_range=None, sample_weight=None):
+    """Expected utility of choosing among the models uniformly at random.
 
     Parameters
     ----------
     outcomes : Outcomes
         Outcomes.
-    cost_weight : float, default=0.0
-        Quality given up for a unit of scaled cost.
+    cost_weight : float, default=0.05
+        Quality given up for one unit of scaled cost.
     cost_range : tuple of float or None, default=None
-        What scales costs; None leaves them in the user's unit.
+        Costs that become 0 and 1. None uses the range over single outcomes; (0, 1) leaves costs
+        in the user's unit.
     sample_weight : array-like of shape (n_queries,), default=None
         Weights of the queries.
 
@@ -106,7 +108,7 @@ def random_utility(outcomes, *, cost_weight=0.0, cost_range=None, sample_weight=
     >>> random_utility(Outcomes.from_array([[1, 0], [1, 1]]))
     0.75
     """
-    realised = Realised(outcomes, cost_weight, cost_range)
+    realised = RealisedValues(outcomes, cost_weight, cost_range)
     by_model = [weighted_mean(column, sample_weight) for column in realised.utility.T]
     return float(np.nanmean(by_model))
 
@@ -119,20 +121,19 @@ def performance_gap_recovered(score, weak, strong):
     score : float or ndarray
         Mean score of the router.
     weak, strong : float
-        Mean score of the weak model (the cheapest) and of the strong one (the
-        best single model on training data).
+        Mean score of the weak model (the cheapest), and of the strong one (the best single model
+        on training data).
 
     Returns
     -------
     float or ndarray
-        ``(score - weak) / (strong - weak)``: 0 for the weak model, 1 for the
-        strong one, more where routing beats both. NaN where the strong model
-        is not better.
+        ``(score - weak) / (strong - weak)``: 0 for the weak model, 1 for the strong one, and
+        more where routing is better than both. NaN where the strong model is not better.
 
     Warns
     -----
     UndefinedMetricWarning
-        If it is not.
+        If the strong model is not better than the weak one.
 
     References
     ----------
@@ -146,8 +147,8 @@ def performance_gap_recovered(score, weak, strong):
     """
     if not strong > weak:
         warn(
-            f"the strong model scores {strong:.4g}, no more than the weak one's {weak:.4g}: there "
-            "is no gap to recover",
+            f"the strong model scores {strong:.4g}, which is not more than the {weak:.4g} of the "
+            "weak one: there is no gap to recover",
             UndefinedMetricWarning,
             stacklevel=2,
         )
@@ -165,18 +166,22 @@ def routing_collapse_index(outcomes, routes, *, strong=None, sample_weight=None)
     routes : array-like of shape (n_queries,)
         Model names.
     strong : object or None, default=None
-        Name of the strong model; None takes the one of the highest mean score
-        on these outcomes.
+        Name of the strong model. None uses the model with the highest mean score on these
+        outcomes.
     sample_weight : array-like of shape (n_queries,), default=None
         Weights of the queries.
 
     Returns
     -------
     float
-        Of the queries on which a model that is cheaper in the mean scores no
-        less than the strong one, the share that is routed to the strong one:
-        0 for an oracle, 1 for a router that has collapsed to the strong model.
-        NaN where no query has such a model.
+        Of the queries on which a model with a lower mean cost scores at least as well as the
+        strong one, the share that is routed to the strong one: 0 for an oracle, 1 for a router
+        that has collapsed to the strong model. NaN where no query has such a model.
+
+    Raises
+    ------
+    ValueError
+        If the outcomes have no costs.
 
     Warns
     -----
@@ -185,14 +190,14 @@ def routing_collapse_index(outcomes, routes, *, strong=None, sample_weight=None)
 
     Notes
     -----
-    Scores are means of the outcomes at hand; the fewer these are, the more
-    models seem to do as well by luck.
+    Scores are means of the outcomes at hand. The fewer these are, the more models seem to do as
+    well because of sampling noise.
 
     References
     ----------
-    The failure that EquiRouter, arXiv 2602.03478, calls routing collapse,
-    measured as its abstract words it. The paper's own formula could not be
-    had, so figures need not agree with its Routing Collapse Index.
+    The failure that EquiRouter, arXiv 2602.03478, calls routing collapse, measured as described
+    in its abstract. The formula of that paper was not available, so figures need not agree with
+    its Routing Collapse Index.
 
     Examples
     --------
@@ -202,43 +207,43 @@ def routing_collapse_index(outcomes, routes, *, strong=None, sample_weight=None)
     >>> routing_collapse_index(outcomes, [1, 1, 0])
     0.5
     """
-    realised = Realised(outcomes)
-    cost = column_means(realised.cost)
-    if np.isnan(cost).all():
-        raise ValueError("these outcomes have no costs; see with_prices and with_latency_cost")
+    outcomes = as_outcomes(outcomes)
+    cost = _mean_costs(outcomes)
+    realised = RealisedValues(outcomes)
     if strong is None:
         strong = realised.models[np.nanargmax(column_means(realised.score))]
-    place = realised.places([strong] * len(realised.score), missing="skip")[0]
-    cheaper = cost < cost[place]
+    strong_column = realised.column_indices([strong] * len(outcomes), missing="skip")[0]
+    cheaper = cost < cost[strong_column]
     with np.errstate(invalid="ignore"):
-        does = realised.score[:, cheaper] >= realised.score[:, [place]]
-    suffices = does.any(axis=1)
-    if not suffices.any():
+        as_good = realised.score[:, cheaper] >= realised.score[:, [strong_column]]
+    cheaper_suffices = as_good.any(axis=1)
+    if not cheaper_suffices.any():
         warn(
-            f"no model that is cheaper than {strong} ever does as well: nothing to collapse from",
+            f"no cheaper model ever scores as well as {strong}, so the collapse index is not "
+            "defined",
             UndefinedMetricWarning,
             stacklevel=2,
         )
         return float("nan")
-    called = np.where(suffices, realised.places(routes, "skip") == place, np.nan)
-    return weighted_mean(called, sample_weight)
+    strong_called = realised.column_indices(routes, "skip") == strong_column
+    return weighted_mean(np.where(cheaper_suffices, strong_called, np.nan), sample_weight)
 
 
 def supervision_break_even(supervision_cost, baseline_cost, router_cost):
-    """Queries to be served until a router has paid for its supervision.
+    """Number of queries after which a router has paid for its supervision.
 
     Parameters
     ----------
     supervision_cost : float
-        What the outcomes cost that it was trained on.
+        Cost of the outcomes that it was trained on.
     baseline_cost, router_cost : float
-        Cost of a query without the router, and with it.
+        Cost per query without the router, and with it.
 
     Returns
     -------
     float
-        ``ceil(supervision_cost / (baseline_cost - router_cost))``; infinite
-        where the router saves nothing.
+        ``ceil(supervision_cost / (baseline_cost - router_cost))``; infinite where the router
+        saves nothing.
 
     References
     ----------
@@ -256,23 +261,22 @@ def supervision_break_even(supervision_cost, baseline_cost, router_cost):
 
 
 def supervision_cost_ratio(supervision_cost, baseline_cost, router_cost, horizon):
-    """Cost with a router, its supervision paid, by the cost without it.
+    """Cost with a router, including its supervision, relative to the cost without it.
 
     Parameters
     ----------
     supervision_cost : float
-        What the outcomes cost that it was trained on.
+        Cost of the outcomes that it was trained on.
     baseline_cost, router_cost : float
-        Cost of a query without the router, and with it.
+        Cost per query without the router, and with it.
     horizon : int
-        Queries to be served.
+        Number of queries to be served.
 
     Returns
     -------
     float
-        ``(supervision_cost + horizon * router_cost) / (horizon *
-        baseline_cost)``; below 1 where the router pays. Infinite where the
-        baseline is free and the router is not.
+        ``(supervision_cost + horizon * router_cost) / (horizon * baseline_cost)``; below 1 where
+        the router saves money. Infinite where the baseline is free and the router is not.
 
     References
     ----------
@@ -291,6 +295,12 @@ def supervision_cost_ratio(supervision_cost, baseline_cost, router_cost, horizon
     if baseline == 0:
         return float("inf") if total > 0 else 1.0
     return float(total / baseline)
+
+
+def _mean_costs(outcomes):
+    """Mean cost of each model in the user's unit; refuse outcomes without a known cost."""
+    check_has_costs(outcomes)
+    return column_means(RealisedValues(outcomes).cost)
 
 
 def _check_costs(*costs):

@@ -1,9 +1,9 @@
-"""One number for a whole curve of quality against cost.
+"""Summaries of a curve of score against cost.
 
-A curve is the points (mean cost, mean score) of a router at different weights
-of cost. Where metrics were defined for a weak and a strong model, whose share
-of calls is the cost, the axis here is the cost itself, from the weak model's
-to the strong one's; with two models of constant cost it is the same.
+A curve consists of the points (mean cost, mean score) of a router at different cost weights. Some
+metrics were defined for a weak and a strong model, with the share of calls to the strong one as
+the cost. Here the axis is the cost itself, from the cost of the weak model to that of the strong
+one; with two models of constant cost this is the same.
 """
 
 from warnings import warn
@@ -17,10 +17,10 @@ __all__ = ["aiq", "apgr", "call_performance_threshold", "cost_hull", "quality_ne
 
 
 def cost_hull(cost, score):
-    """Find the non-decreasing concave hull of points of cost and score.
+    """Non-decreasing concave hull of points of cost and score.
 
-    Any point on it can be had by sending a random share of queries by one
-    point's routes and the rest by another's.
+    Every point on the hull can be reached by sending a random share of the queries along the
+    routes of one point, and the rest along those of another.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ def cost_hull(cost, score):
     Returns
     -------
     tuple of ndarray of shape (n_corners,)
-        Costs and scores of its corners, from the cheapest point to the best.
+        Costs and scores of the corners, from the cheapest point to the best.
 
     References
     ----------
@@ -44,7 +44,7 @@ def cost_hull(cost, score):
     ([1.0, 3.0], [0.5, 0.9])
     """
     cost, score = _points(cost, score)
-    # Of points of the same cost the best; and none past the best of all.
+    # Keep the best of several points of the same cost, and no point beyond the best of all.
     order = np.lexsort((-score, cost))
     cost, score = cost[order], score[order]
     keep = np.append(True, np.diff(cost) > 0) & (np.arange(len(cost)) <= np.argmax(score))
@@ -58,26 +58,25 @@ def cost_hull(cost, score):
 
 
 def aiq(cost, score, *, cost_range):
-    """Average quality over a range of costs: the area under the hull, by its width.
+    """Average quality over a range of costs: mean height of the hull.
 
     Parameters
     ----------
     cost, score : array-like of shape (n_points,)
         Mean cost and mean score of the points of a curve.
     cost_range : tuple of float
-        From which cost to which; the same for all that is compared.
+        Lowest and highest cost; use the same range for all routers that are compared.
 
     Returns
     -------
     float
-        In the range of scores, higher is better. Beyond its dearest corner the
-        hull goes on level; before its cheapest point, on the line to no answer
-        at no cost.
+        In the range of scores, higher is better. Beyond its most expensive corner the hull is
+        horizontal; before its cheapest one, it follows the line to a score of 0 at no cost.
 
     Raises
     ------
     ValueError
-        If the range has no width.
+        If the range is empty.
 
     References
     ----------
@@ -91,37 +90,37 @@ def aiq(cost, score, *, cost_range):
     """
     low, high = cost_range
     if not 0 <= low < high < np.inf:
-        raise ValueError(f"cost_range must be two costs, low then high, got {cost_range!r}")
+        raise ValueError(f"cost_range must be (low, high) with 0 <= low < high, got {cost_range!r}")
     cost, score = cost_hull(cost, score)
     if cost[0] > 0:
         cost, score = np.append(0, cost), np.append(0, score)
-    at = np.unique(np.concatenate([[low, high], cost[(cost > low) & (cost < high)]]))
-    return float(trapezoid(np.interp(at, cost, score), at) / (high - low))
+    grid = np.unique(np.concatenate([[low, high], cost[(cost > low) & (cost < high)]]))
+    return float(trapezoid(np.interp(grid, cost, score), grid) / (high - low))
 
 
 def apgr(cost, score, *, weak, strong):
-    """Average performance gap recovered, over costs from the weak model's to the strong one's.
+    """Average performance gap recovered, from the cost of the weak model to that of the strong one.
 
     Parameters
     ----------
     cost, score : array-like of shape (n_points,)
         Mean cost and mean score of the points of a curve.
     weak, strong : tuple of float
-        Mean cost and mean score of the weak model (the cheapest), and of the
-        strong one (the best single model on training data).
+        Mean cost and mean score of the weak model (the cheapest), and of the strong one (the
+        best single model on training data).
 
     Returns
     -------
     float
-        The mean of the gap recovered, by linear interpolation between points,
-        those of the two models among them. 0.5 for a random mixture of the
-        two, 1 where the strong model's score costs no more than the weak
-        model; NaN where the strong one is not both dearer and better.
+        Mean of the gap recovered, by linear interpolation between the points, which include
+        those of the two models. 0.5 for random mixtures of the two models, 1 where the score of
+        the strong model is reached at the cost of the weak one. NaN where the strong model is
+        not both more expensive and better.
 
     Warns
     -----
     UndefinedMetricWarning
-        If it is not.
+        If the strong model is not both more expensive and better.
 
     References
     ----------
@@ -138,7 +137,7 @@ def apgr(cost, score, *, weak, strong):
 
 
 def call_performance_threshold(cost, score, x, *, weak, strong):
-    """Least share of the extra cost at which a share x of the gap is recovered: CPT(x).
+    """Lowest share of the extra cost at which a share x of the gap is recovered: CPT(x).
 
     Parameters
     ----------
@@ -152,13 +151,13 @@ def call_performance_threshold(cost, score, x, *, weak, strong):
     Returns
     -------
     float
-        From 0, the weak model's cost, to 1, the strong one's; lower is better.
-        NaN where the strong model is not both dearer and better.
+        From 0, the cost of the weak model, to 1, that of the strong one; lower is better. NaN
+        where the strong model is not both more expensive and better.
 
     Warns
     -----
     UndefinedMetricWarning
-        If it is not.
+        If the strong model is not both more expensive and better.
 
     References
     ----------
@@ -178,7 +177,7 @@ def call_performance_threshold(cost, score, x, *, weak, strong):
 
 
 def quality_neutral_cost(cost, score, *, strong):
-    """Least cost at which a router scores as well as the strong model, by the latter's cost.
+    """Lowest cost at which a router scores as well as the strong model, relative to its cost.
 
     Parameters
     ----------
@@ -190,13 +189,13 @@ def quality_neutral_cost(cost, score, *, strong):
     Returns
     -------
     float
-        At least 0; below 1 where routing saves. NaN where no point of the
-        curve scores as well, or the strong model is free.
+        At least 0; below 1 where routing saves money. NaN where no point of the curve scores as
+        well, or the strong model is free.
 
     Warns
     -----
     UndefinedMetricWarning
-        If it is NaN.
+        If the result is NaN.
 
     References
     ----------
@@ -213,8 +212,8 @@ def quality_neutral_cost(cost, score, *, strong):
     reached = _first_reach(cost[order], score[order], strong[1])
     if np.isnan(reached) or not strong[0] > 0:
         warn(
-            f"no point of the curve scores as well as the strong model, {strong[1]:.4g}; the best "
-            f"is {score.max():.4g}"
+            f"no point of the curve scores as well as the strong model ({strong[1]:.4g}); the "
+            f"best scores {score.max():.4g}"
             if np.isnan(reached)
             else "the strong model costs nothing",
             UndefinedMetricWarning,
@@ -228,8 +227,8 @@ def _points(cost, score):
     cost, score = np.asarray(cost, dtype=float), np.asarray(score, dtype=float)
     if cost.ndim != 1 or cost.shape != score.shape or not len(cost):
         raise ValueError(
-            f"cost and score must be 1-D, of one length and not empty, got shapes {cost.shape} "
-            f"and {score.shape}"
+            "cost and score must be 1-D arrays of the same length with at least one point, got "
+            f"shapes {cost.shape} and {score.shape}"
         )
     if not (np.isfinite(cost).all() and np.isfinite(score).all()):
         raise ValueError("cost and score must be finite")
@@ -237,17 +236,18 @@ def _points(cost, score):
 
 
 def _is_below(left, middle, right):
-    """Whether the middle point is on or below the line from left to right."""
+    """Return whether the middle point is on or below the line from left to right."""
     rise = (right[1] - left[1]) * (middle[0] - left[0])
     return (middle[1] - left[1]) * (right[0] - left[0]) <= rise
 
 
 def _gap_curve(cost, score, weak, strong):
-    """Share of the extra cost, and of the gap; None where there is none of both."""
+    """Return the share of the gap over the share of the extra cost, None where undefined."""
     if not (strong[0] > weak[0] and strong[1] > weak[1]):
         warn(
-            f"the strong model (cost {strong[0]:.4g}, score {strong[1]:.4g}) is not dearer and "
-            f"better than the weak one (cost {weak[0]:.4g}, score {weak[1]:.4g})",
+            f"the strong model (cost {strong[0]:.4g}, score {strong[1]:.4g}) is not both "
+            f"more expensive and better than the weak one (cost {weak[0]:.4g}, score "
+            f"{weak[1]:.4g})",
             UndefinedMetricWarning,
             stacklevel=3,
         )
@@ -266,11 +266,11 @@ def _gap_curve(cost, score, weak, strong):
 
 
 def _first_reach(x, y, level):
-    """The least x at which the line through the points reaches a level, NaN if never."""
+    """Lowest x at which the line through the points reaches a level, NaN if it never does."""
     reached = np.flatnonzero(y >= level - 1e-12)
     if not len(reached):
         return float("nan")
-    at = reached[0]
-    if at == 0:
+    first = reached[0]
+    if first == 0:
         return float(x[0])
-    return float(np.interp(level, [y[at - 1], y[at]], [x[at - 1], x[at]]))
+    return float(np.interp(level, [y[first - 1], y[first]], [x[first - 1], x[first]]))

@@ -1,22 +1,38 @@
-"""The utility of always choosing the best model, without the luck of hindsight."""
+"""Utility of always choosing the best model, with and without hindsight."""
 
+from typing import NamedTuple
 from warnings import warn
 
 import numpy as np
 
-from dars_sklearn._components import make_cells, tabulate_cells
-from dars_sklearn._realised import weighted_mean
-from dars_sklearn.decision import outcome_utilities
 from dars_sklearn.exceptions import UndefinedMetricWarning
-from dars_sklearn.outcomes import as_outcomes
+from dars_sklearn.outcomes._cells import make_cells, tabulate_cells
+from dars_sklearn.outcomes._means import weighted_mean
+from dars_sklearn.outcomes._outcomes import as_outcomes
+from dars_sklearn.utility import outcome_utilities
 
-__all__ = ["oracle_name", "oracle_utility"]
+__all__ = ["OracleUtilities", "oracle_label", "oracle_utilities", "oracle_utility"]
+
+
+class OracleUtilities(NamedTuple):
+    """Utility of the best model of each query.
+
+    Parameters
+    ----------
+    crossfitted : ndarray of shape (n_queries,)
+        Chosen without the outcomes that it is evaluated on; NaN where that is not possible.
+    naive : ndarray of shape (n_queries,)
+        Chosen and evaluated on the same outcomes.
+    """
+
+    crossfitted: np.ndarray
+    naive: np.ndarray
 
 
 def oracle_utility(
     outcomes,
     *,
-    cost_weight=0.0,
+    cost_weight=0.05,
     cost_range=None,
     crossfit=True,
     sample_weight=None,
@@ -24,69 +40,77 @@ def oracle_utility(
 ):
     """Utility of the best model of each query.
 
-    The naive oracle chooses the model of the highest mean and reports that
-    mean: a maximum picks out luck, so it is biased upward, the more the fewer
-    the outcomes. The cross-fitted one leaves out one paraphrase at a time,
-    chooses by the others, and is scored on the one left out; it never exceeds
-    the true oracle in expectation, whatever the noise. Whole paraphrases are
-    left out, since samples of the same paraphrase share what its wording does.
+    The naive oracle chooses the model with the highest mean and reports that mean. A maximum over
+    noisy means selects noise, so this is biased upward, the more so the fewer the outcomes. The
+    cross-fitted oracle leaves out one paraphrase at a time, chooses by the others, and is
+    evaluated on the one left out. In expectation it never exceeds the true oracle. Whole
+    paraphrases are left out because samples of the same paraphrase share the effect of its
+    wording.
 
     Parameters
     ----------
     outcomes : Outcomes
         Outcomes.
-    cost_weight : float, default=0.0
-        Quality given up for a unit of scaled cost.
+    cost_weight : float, default=0.05
+        Quality given up for one unit of scaled cost.
     cost_range : tuple of float or None, default=None
-        What scales costs; None leaves them in the user's unit.
+        Costs that become 0 and 1. None uses the range over single outcomes; (0, 1) leaves costs
+        in the user's unit.
     crossfit : bool, default=True
-        Whether to leave out, or to look back. A query with one paraphrase
-        leaves out samples: an oracle that is told the wording, and not
-        conservative as to others (:func:`oracle_name` tells which it is).
+        Whether to cross-fit. A query with only one paraphrase leaves out samples: its oracle
+        knows the wording, and is not conservative for other wordings (see :func:`oracle_label`).
     sample_weight : array-like of shape (n_queries,), default=None
         Weights of the queries in the mean.
     average : bool, default=True
-        Whether to return the mean over queries, or one value a query.
+        Whether to return the mean over queries, or one value per query.
 
     Returns
     -------
     float or ndarray of shape (n_queries,)
-        The utility, in the range of utilities; NaN where a query has one
-        outcome a model, which leaves nothing to choose by.
+        The utility. NaN for a query with one outcome per model, which cannot be cross-fitted.
 
     Warns
     -----
     UndefinedMetricWarning
         If cross-fitting leaves queries out of the mean for that reason.
 
+    See Also
+    --------
+    routed_regret : Utility of the oracle less that of routes.
+
     References
     ----------
-    The oracle of arXiv 2606.06924 is the naive one. On its bias: arXiv
-    2606.26836.
+    The oracle of arXiv 2606.06924 is the naive one. On its bias: arXiv 2606.26836.
 
     Examples
     --------
     >>> from dars_sklearn import Outcomes
     >>> from dars_sklearn.metrics import oracle_utility
-    >>> lucky = Outcomes.from_array([[[[1], [0]], [[0], [1]]]])  # each model right once
-    >>> oracle_utility(lucky, crossfit=False), oracle_utility(lucky)
+    >>> coin_flips = Outcomes.from_array([[[[1], [0]], [[0], [1]]]])  # each model right once
+    >>> oracle_utility(coin_flips, crossfit=False), oracle_utility(coin_flips)
     (0.5, 0.0)
     """
-    outcomes = as_outcomes(outcomes)
-    utilities = outcome_utilities(outcomes, cost_weight, cost_range)
-    best = (_crossfitted if crossfit else _naive)(outcomes, utilities)
-    if crossfit and np.isnan(best).any():
+    oracle = oracle_utilities(outcomes, cost_weight, cost_range)
+    utility = oracle.crossfitted if crossfit else oracle.naive
+    if crossfit:
+        warn_of_undefined_oracle(oracle)
+    return weighted_mean(utility, sample_weight) if average else utility
+
+
+def warn_of_undefined_oracle(oracle):
+    """Warn of queries that have no cross-fitted oracle."""
+    n_undefined = np.isnan(oracle.crossfitted).sum()
+    if n_undefined:
         warn(
-            f"{np.isnan(best).sum()} of {len(best)} queries have one outcome a model, and no "
-            "cross-fitted oracle: nothing is left to choose by",
+            f"{n_undefined} of {len(oracle.crossfitted)} queries have one outcome per model, and "
+            "no cross-fitted oracle, since no outcome is left to choose by",
             UndefinedMetricWarning,
-            stacklevel=2,
+            stacklevel=3,
         )
-    return weighted_mean(best, sample_weight) if average else best
 
 
-def oracle_name(outcomes):
-    """Say what the cross-fitted oracle of these outcomes is.
+def oracle_label(outcomes):
+    """Describe the cross-fitted oracle of some outcomes in words.
 
     Parameters
     ----------
@@ -96,59 +120,92 @@ def oracle_name(outcomes):
     Returns
     -------
     str
-        "oracle, cross-fitted", where it leaves out paraphrases; "oracle,
-        cross-fitted, given the wording", where some query has one paraphrase.
+        "oracle, cross-fitted" where it leaves out paraphrases; "oracle, cross-fitted, given the
+        wording" where some query has only one paraphrase.
     """
-    _, given_wording = _units(outcomes)
-    given = ", given the wording" if given_wording.any() else ""
-    return f"oracle, cross-fitted{given}"
+    outcomes = as_outcomes(outcomes)
+    given_wording = _left_out_units(outcomes).is_sample.any()
+    return "oracle, cross-fitted" + (", given the wording" if given_wording else "")
 
 
-def _units(outcomes):
-    """What is left out with each outcome: a code within its query; and where that is a sample."""
-    query = np.repeat(
-        np.arange(len(outcomes)), np.diff(outcomes.offsets[:: max(outcomes.n_models, 1)])
+def oracle_utilities(outcomes, cost_weight, cost_range):
+    """Utilities of the cross-fitted and of the naive oracle on each query.
+
+    Parameters
+    ----------
+    outcomes : Outcomes
+        Outcomes.
+    cost_weight : float
+        Quality given up for one unit of scaled cost.
+    cost_range : tuple of float or None
+        Costs that become 0 and 1. None uses the range over single outcomes.
+
+    Returns
+    -------
+    OracleUtilities
+        Both, from one pass over the outcomes.
+    """
+    outcomes = as_outcomes(outcomes)
+    utilities = outcome_utilities(outcomes, cost_weight, cost_range)
+    unit = _left_out_units(outcomes).unit
+    table = tabulate_cells(make_cells(outcomes, utilities, unit), outcomes.n_models)
+    total, count = _sums_by_query(table, len(outcomes))
+    return OracleUtilities(
+        _crossfitted(table, total, count, len(outcomes)),
+        _naive(total, count),
     )
-    lowest, highest = np.full(len(outcomes), np.iinfo(np.int64).max), np.full(len(outcomes), -1)
+
+
+class _LeftOutUnits(NamedTuple):
+    """What cross-fitting leaves out together.
+
+    Parameters
+    ----------
+    unit : ndarray of int of shape (n_outcomes,)
+        Code of each outcome's unit within its query: its paraphrase, or its position where the
+        query has one paraphrase only.
+    is_sample : ndarray of bool of shape (n_queries,)
+        Whether the units of a query are samples.
+    """
+
+    unit: np.ndarray
+    is_sample: np.ndarray
+
+
+def _left_out_units(outcomes):
+    query = outcomes.pair_indices() // max(outcomes.n_models, 1)
+    lowest = np.full(len(outcomes), np.iinfo(np.int64).max)
+    highest = np.full(len(outcomes), -1)
     np.minimum.at(lowest, query, outcomes.paraphrase)
     np.maximum.at(highest, query, outcomes.paraphrase)
-    given_wording = lowest == highest
-    within = np.arange(len(query)) - np.repeat(outcomes.offsets[:-1], np.diff(outcomes.offsets))
-    return np.where(given_wording[query], within, outcomes.paraphrase), given_wording
+    is_sample = lowest == highest
+    position = np.arange(len(query)) - np.repeat(outcomes.offsets[:-1], np.diff(outcomes.offsets))
+    return _LeftOutUnits(np.where(is_sample[query], position, outcomes.paraphrase), is_sample)
 
 
-def _cell_means(outcomes, utilities):
-    """Mean utility of each model for each (query, unit), NaN where there is none."""
-    unit, _ = _units(outcomes)
-    return tabulate_cells(make_cells(outcomes, utilities, unit), outcomes.n_models)
+def _sums_by_query(table, n_queries):
+    """Sum and number of the units' means of each (query, model) pair."""
+    observed = ~np.isnan(table.means)
+    total, count = np.zeros((2, n_queries, table.means.shape[1]))
+    np.add.at(total, table.query, np.where(observed, table.means, 0))
+    np.add.at(count, table.query, observed)
+    return total, count
 
 
-def _sums(query, means, n_queries):
-    held = ~np.isnan(means)
-    total, n = np.zeros((2, n_queries, means.shape[1]))
-    np.add.at(total, query, np.where(held, means, 0))
-    np.add.at(n, query, held)
-    return total, n
-
-
-def _naive(outcomes, utilities):
-    query, means = _cell_means(outcomes, utilities)
-    total, n = _sums(query, means, len(outcomes))
-    best = np.where(n > 0, total / np.maximum(n, 1), -np.inf).max(axis=1)
+def _naive(total, count):
+    best = np.where(count > 0, total / np.maximum(count, 1), -np.inf).max(axis=1)
     return np.where(np.isfinite(best), best, np.nan)
 
 
-def _crossfitted(outcomes, utilities):
-    """Choose by all units of a query but one, score on that one, each in turn."""
-    query, means = _cell_means(outcomes, utilities)
-    total, n = _sums(query, means, len(outcomes))
-    held = ~np.isnan(means)
-    n_others = n[query] - held
-    others = (total[query] - np.where(held, means, 0)) / np.maximum(n_others, 1)
-    others = np.where(n_others > 0, others, -np.inf)
+def _crossfitted(table, total, count, n_queries):
+    """Choose by all units of a query but one, evaluate on that one, and average over units."""
+    observed = ~np.isnan(table.means)
+    n_others = count[table.query] - observed
+    others = total[table.query] - np.where(observed, table.means, 0)
+    others = np.where(n_others > 0, others / np.maximum(n_others, 1), -np.inf)
     chosen = others.argmax(axis=1)
-    value = np.take_along_axis(means, chosen[:, None], axis=1)[:, 0]
+    value = np.take_along_axis(table.means, chosen[:, None], axis=1)[:, 0]
     known = ~np.isnan(value) & np.isfinite(others).any(axis=1)
-    n_known = np.bincount(query[known], minlength=len(outcomes))
-    best = np.bincount(query[known], value[known], len(outcomes))
+    n_known = np.bincount(table.query[known], minlength=n_queries)
+    best = np.bincount(table.query[known], value[known], n_queries)
     return np.divide(best, n_known, where=n_known > 0, out=np.full(len(best), np.nan))

@@ -1,7 +1,7 @@
-"""Displays: what the numbers look like, in the manner of scikit-learn's.
+"""Display classes, which follow the conventions of scikit-learn's displays.
 
-Lines differ by dash and marker as well as by colour, and maps are of one hue
-that darkens, so that they are read in grey and by the colour-blind.
+Lines differ by dash pattern or marker as well as by colour, and maps use shades of grey, so that
+the figures can be read in black and white and by colour-blind readers.
 """
 
 from dars_sklearn.plotting._capability import CapabilityDisplay

@@ -1,30 +1,37 @@
-"""Mean score against mean cost."""
+"""DeferralCurveDisplay: mean score against mean cost."""
 
 from dars_sklearn.evaluate import deferral_curve
 from dars_sklearn.metrics import cost_hull
-from dars_sklearn.plotting._axes import DASHES, INK, SOFT, axes_for
+from dars_sklearn.plotting._axes import DARK_GREY, GREY, axes_and_figure, line_style
 
 __all__ = ["DeferralCurveDisplay"]
 
+_CURVE_ID = "deferral curve"
+
 
 class DeferralCurveDisplay:
-    """Mean score against mean cost, beside the single models.
+    """Mean score of a router against its mean cost, with the single models for comparison.
 
     Parameters
     ----------
     curve : DeferralCurve
-        The curve.
+        Mean cost and mean score of the router at each cost weight.
     name : str, default="router"
-        Its name in the legend.
+        Name of the router in the legend.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
-        Where it is drawn.
+        Axes of the curve.
     figure_ : matplotlib Figure
-        The figure of that.
-    line_, hull_ : matplotlib artist
-        The curve, and its hull.
+        Figure of the axes.
+    line_, hull_ : matplotlib Line2D
+        The curve and its upper convex hull.
+
+    See Also
+    --------
+    dars_sklearn.deferral_curve : Compute the curve.
+    dars_sklearn.tune_cost_weight : Choose a cost weight from an out-of-fold curve.
 
     Examples
     --------
@@ -43,90 +50,90 @@ class DeferralCurveDisplay:
 
     @classmethod
     def from_estimator(cls, router, X, outcomes, *, name="router", ax=None):
-        """Draw the curve of a fitted router on queries that it has not seen.
+        """Plot the curve of a fitted router on held-out queries.
 
         Parameters
         ----------
-        router : DistributionalRouter, or Pipeline that ends in one
-            Fitted.
+        router : DistributionalRouter or Pipeline
+            Fitted router, or a fitted pipeline that ends in one.
         X : array-like of shape (n_queries, ...)
-            Queries, or their features.
+            Features of the held-out queries, or what the pipeline takes.
         outcomes : Outcomes
-            Their outcomes, with costs.
+            Outcomes of the same queries, with costs.
         name : str, default="router"
-            Name in the legend.
+            Name of the router in the legend.
         ax : matplotlib Axes or None, default=None
-            Where to draw; None makes a figure.
+            Axes to draw on; None creates a figure.
 
         Returns
         -------
         DeferralCurveDisplay
-            The display.
+            The display, drawn.
         """
         return cls(deferral_curve(router, X, outcomes), name=name).plot(ax=ax)
 
     @classmethod
     def from_predictions(cls, curve, *, name="router", ax=None):
-        """Draw a curve that was computed before.
+        """Plot a curve that has already been computed.
 
         Parameters
         ----------
         curve : DeferralCurve
-            As :func:`deferral_curve` gives it, or ``tune_cost_weight(...).curve``,
-            which is out of fold.
+            Returned by :func:`~dars_sklearn.deferral_curve`, or the out-of-fold curve in
+            ``tune_cost_weight(...).curve``.
         name : str, default="router"
-            Name in the legend.
+            Name of the router in the legend.
         ax : matplotlib Axes or None, default=None
-            Where to draw; None makes a figure.
+            Axes to draw on; None creates a figure.
 
         Returns
         -------
         DeferralCurveDisplay
-            The display.
+            The display, drawn.
         """
         return cls(curve, name=name).plot(ax=ax)
 
     def plot(self, ax=None, *, name=None):
-        """Draw it.
+        """Draw the curve, and the single models if the axes do not show them yet.
 
         Parameters
         ----------
         ax : matplotlib Axes or None, default=None
-            Where to draw; None makes a figure.
+            Axes to draw on, which may show other curves already; None creates a figure.
         name : str or None, default=None
-            Name in the legend, if another.
+            Name of the router in the legend; None takes the name of the display.
 
         Returns
         -------
         DeferralCurveDisplay
             The display itself.
         """
-        self.ax_, self.figure_ = axes_for(self, ax)
-        ax = self.ax_
-        n_before = len([line for line in ax.lines if line.get_gid() == "deferral"])
-        dash = DASHES[n_before % len(DASHES)]
-        colour = f"C{n_before}"
-        (self.line_,) = ax.plot(
-            self.curve.cost, self.curve.score, color=colour, linestyle=dash, linewidth=2,
-            label=self.name if name is None else name, gid="deferral", zorder=3,
+        self.ax_, self.figure_ = axes_and_figure(self, ax)
+        n_curves = sum(line.get_gid() == _CURVE_ID for line in self.ax_.lines)
+        (self.line_,) = self.ax_.plot(
+            self.curve.cost, self.curve.score, **line_style(n_curves), linewidth=2,
+            label=self.name if name is None else name, gid=_CURVE_ID, zorder=3,
         )  # fmt: skip
-        (self.hull_,) = ax.plot(*self.curve.hull, color=colour, linewidth=0.8, alpha=0.6, zorder=2)
-        if n_before == 0:
-            self._plot_models(ax)
-        ax.set(xlabel="mean cost of a query", ylabel="mean score")
-        ax.legend(loc="lower right", frameon=False)
+        (self.hull_,) = self.ax_.plot(
+            *self.curve.hull, color=self.line_.get_color(), linewidth=0.8, alpha=0.6, zorder=2
+        )
+        if n_curves == 0:
+            self._plot_models()
+        self.ax_.set(xlabel="mean cost per query", ylabel="mean score")
+        self.ax_.legend(loc="lower right", frameon=False)
         return self
 
-    def _plot_models(self, ax):
-        models = self.curve.models.dropna()
-        middle = (models["cost"].min() + models["cost"].max()) / 2
+    def _plot_models(self):
+        ax, models = self.ax_, self.curve.models.dropna()
+        mid_cost = (models["cost"].min() + models["cost"].max()) / 2
         ax.plot(
-            *cost_hull(models["cost"], models["score"]), color=SOFT, linewidth=0.8,
+            *cost_hull(models["cost"], models["score"]), color=GREY, linewidth=0.8,
             linestyle=":", label="mixtures of single models", zorder=1,
         )  # fmt: skip
-        ax.plot(models["cost"], models["score"], "x", color=INK, markersize=6, zorder=2)
+        ax.plot(models["cost"], models["score"], "x", color=DARK_GREY, markersize=6, zorder=2)
         for model, row in models.iterrows():
             ax.annotate(
-                str(model), (row["cost"], row["score"]), xytext=(0, -11), fontsize=8, color=INK,
-                textcoords="offset points", ha="left" if row["cost"] <= middle else "right",
+                str(model), (row["cost"], row["score"]), xytext=(0, -11), fontsize=8,
+                color=DARK_GREY, textcoords="offset points",
+                ha="left" if row["cost"] <= mid_cost else "right",
             )  # fmt: skip

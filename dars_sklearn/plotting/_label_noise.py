@@ -1,32 +1,44 @@
-"""Variance parts and flip rates."""
+"""LabelNoiseDisplay: variance components of scores, and flip rates of labels."""
 
 import numpy as np
 
 from dars_sklearn.labels import decompose_variance, label_flip_rate
-from dars_sklearn.plotting._axes import SOFT, axes_for
+from dars_sklearn.plotting._axes import GREY, axes_and_figure
 
 __all__ = ["LabelNoiseDisplay"]
 
-# Grey and hatch of each part.
+# Shade of grey and hatch of each variance component.
 _FILLS = (("0.15", ""), ("0.55", "///"), ("0.85", "..."))
+_RATE_NAMES = {
+    "two_draws": "two draws disagree",
+    "against_rest": "one draw disagrees\nwith the rest",
+    "ties": "tie within one draw",
+    "disjoint": "two draws share\nno best model",
+}
 
 
 class LabelNoiseDisplay:
-    """Variance parts of scores, and how often a single draw names another best model.
+    """Variance components of scores, and how often single draws disagree on the best model.
 
     Parameters
     ----------
     shares : DataFrame
-        Index model, and "differences"; columns the variance parts, as shares.
+        Share of each variance component in the total variance. One row per model, and a row
+        "differences" for the mean over the differences between models; one column per component.
     flip_rates : Series
-        Rates by kind.
+        Mean flip rates over queries: "two_draws", "against_rest", "ties" and "disjoint".
 
     Attributes
     ----------
     axes_ : ndarray of matplotlib Axes of shape (2,)
-        Parts and rates.
+        Axes of the variance components and of the flip rates.
     figure_ : matplotlib Figure
-        The figure of them.
+        Figure of the axes.
+
+    See Also
+    --------
+    dars_sklearn.labels.decompose_variance : Estimate the variance components.
+    dars_sklearn.labels.label_flip_rate : Estimate the flip rates.
 
     Examples
     --------
@@ -35,7 +47,7 @@ class LabelNoiseDisplay:
     >>> outcomes = make_routing_outcomes(50, 3, random_state=0).outcomes
     >>> display = LabelNoiseDisplay.from_outcomes(outcomes)
     >>> display.axes_[0].get_xlabel()
-    'share of the variance of one score'
+    'share of the variance of a single score'
     """
 
     def __init__(self, shares, flip_rates):
@@ -43,64 +55,55 @@ class LabelNoiseDisplay:
         self.flip_rates = flip_rates
 
     @classmethod
-    def from_outcomes(cls, outcomes, *, cost_weight=0.0, cost_range=None, ax=None):
-        """Draw the noise of outcomes.
+    def from_outcomes(cls, outcomes, *, cost_weight=0.05, cost_range=None, ax=None):
+        """Plot the noise of labels from outcomes.
 
         Parameters
         ----------
         outcomes : Outcomes
-            Outcomes.
-        cost_weight : float, default=0.0
-            Quality given up for a unit of scaled cost, in the choice of the
-            best model.
+            Outcomes, best with several paraphrases and samples.
+        cost_weight : float, default=0.05
+            Weight of the scaled cost in the utility, which determines the best model.
         cost_range : tuple of float or None, default=None
-            What scales costs.
+            Costs that are scaled to 0 and to 1; None uses the range over single outcomes.
         ax : sequence of two matplotlib Axes or None, default=None
-            Where to draw; None makes a figure.
+            Axes to draw on; None creates a figure.
 
         Returns
         -------
         LabelNoiseDisplay
-            The display.
+            The display, drawn.
         """
-        flips = label_flip_rate(outcomes, cost_weight=cost_weight, cost_range=cost_range)
-        return cls.from_predictions(decompose_variance(outcomes), flips, ax=ax)
+        flip_rates = label_flip_rate(outcomes, cost_weight=cost_weight, cost_range=cost_range)
+        return cls.from_predictions(decompose_variance(outcomes), flip_rates, ax=ax)
 
     @classmethod
     def from_predictions(cls, decomposition, flip_rates, *, ax=None):
-        """Draw what was computed before.
+        """Plot variance components and flip rates that have already been computed.
 
         Parameters
         ----------
         decomposition : VarianceDecomposition
-            From :func:`decompose_variance`.
+            Returned by :func:`~dars_sklearn.labels.decompose_variance`.
         flip_rates : FlipRates
-            From :func:`label_flip_rate`.
+            Returned by :func:`~dars_sklearn.labels.label_flip_rate`.
         ax : sequence of two matplotlib Axes or None, default=None
-            Where to draw; None makes a figure.
+            Axes to draw on; None creates a figure.
 
         Returns
         -------
         LabelNoiseDisplay
-            The display.
+            The display, drawn.
         """
-        table = decomposition.to_frame()
-        table = table[(table["of"] == "model") | (table["model"] == "overall")]
-        table = table[~table["part"].isin(["icc", "reliability"])]
-        names = table["model"].where(table["of"] == "model", "differences").astype(str)
-        parts = [part for part in table["part"].unique() if part != "total"]
-        wide = table.assign(model=names).pivot(index="model", columns="part", values="estimate")
-        wide = wide.loc[names.unique()]
-        shares = wide[parts].div(wide["total"], axis=0).fillna(0.0)
-        return cls(shares, flip_rates.overall).plot(ax=ax)
+        return cls(_variance_shares(decomposition), flip_rates.overall).plot(ax=ax)
 
     def plot(self, ax=None):
-        """Draw it.
+        """Draw the variance components beside the flip rates.
 
         Parameters
         ----------
         ax : sequence of two matplotlib Axes or None, default=None
-            Where to draw; None makes a figure.
+            Axes to draw on; None creates a figure.
 
         Returns
         -------
@@ -108,43 +111,52 @@ class LabelNoiseDisplay:
             The display itself.
         """
         height = 1.6 + 0.3 * len(self.shares)
-        self.axes_, self.figure_ = axes_for(
-            self, ax, nrows=1, ncols=2, figsize=(9, height), width_ratios=(2, 1)
+        self.axes_, self.figure_ = axes_and_figure(
+            self, ax, ncols=2, figsize=(9, height), width_ratios=(2, 1)
         )
         self._plot_shares(self.axes_[0])
         self._plot_rates(self.axes_[1])
         return self
 
     def _plot_shares(self, ax):
-        place, left = np.arange(len(self.shares)), np.zeros(len(self.shares))
-        for part, (colour, hatch) in zip(self.shares, _FILLS, strict=False):
-            widths = self.shares[part].to_numpy()
+        positions, left = np.arange(len(self.shares)), np.zeros(len(self.shares))
+        for component, (grey, hatch) in zip(self.shares, _FILLS, strict=False):
+            widths = self.shares[component].to_numpy()
             ax.barh(
-                place, widths, left=left, color=colour, hatch=hatch, edgecolor="white", label=part
-            )
+                positions, widths, left=left, color=grey, hatch=hatch, edgecolor="white",
+                label=component.replace("_plus_", " + "),
+            )  # fmt: skip
             left = left + widths
-        ax.set_yticks(place, self.shares.index)
+        ax.set_yticks(positions, self.shares.index)
         ax.invert_yaxis()
-        ax.set(xlim=(0, 1), xlabel="share of the variance of one score")
+        ax.set(xlim=(0, 1), xlabel="share of the variance of a single score")
         ax.legend(
             loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(self.shares.columns),
             frameon=False,
         )  # fmt: skip
 
     def _plot_rates(self, ax):
-        names = {
-            "two_draws": "two draws differ",
-            "against_rest": "one differs\nfrom the rest",
-            "ties": "one draw ties",
-            "disjoint": "no common best",
-        }
-        values = [self.flip_rates[name] for name in names]
-        place = np.arange(len(values))
-        ax.barh(place, np.nan_to_num(values), color=SOFT, height=0.6)
-        for at, value in zip(place, values, strict=True):
-            text = "unknown" if np.isnan(value) else f"{value:.0%}"
-            ax.text(np.nan_to_num(value) + 0.02, at, text, va="center", fontsize=9)
-        ax.set_yticks(place, names.values())
+        rates = self.flip_rates[list(_RATE_NAMES)].to_numpy()
+        positions, widths = np.arange(len(rates)), np.nan_to_num(rates)
+        ax.barh(positions, widths, color=GREY, height=0.6)
+        for position, width, rate in zip(positions, widths, rates, strict=True):
+            text = "unknown" if np.isnan(rate) else f"{rate:.0%}"
+            ax.text(width + 0.02, position, text, va="center", fontsize=9)
+        ax.set_yticks(positions, _RATE_NAMES.values())
         ax.invert_yaxis()
-        ax.set(xlim=(0, 1.2), xlabel="share of queries")
+        ax.set(xlim=(0, 1.2), xlabel="mean probability")
         ax.set_xticks([0, 0.5, 1])
+
+
+def _variance_shares(decomposition):
+    """Return the shares of the components in the total variance, one row per model."""
+    table = decomposition.to_frame()
+    table = table[(table["kind"] == "model") | (table["model"] == "overall")]
+    table = table[~table["component"].isin(["icc", "reliability"])]
+    names = table["model"].where(table["kind"] == "model", "differences").astype(str)
+    estimates = table.assign(model=names).pivot(
+        index="model", columns="component", values="estimate"
+    )
+    estimates = estimates.loc[names.unique()]
+    components = [name for name in table["component"].unique() if name != "total"]
+    return estimates[components].div(estimates["total"], axis=0).fillna(0.0)

@@ -1,0 +1,104 @@
+"""All routes that a router gives as the cost weight rises from zero."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+__all__ = ["CostSweep", "sweep_cost_weight"]
+
+
+class CostSweep(NamedTuple):
+    """Changes of routes, in the order of the cost weights at which they happen.
+
+    Parameters
+    ----------
+    start : ndarray of int of shape (n_queries,)
+        Routes at a cost weight of zero.
+    query, old, new : ndarray of int of shape (n_changes,)
+        Query that changes, and the models that it changes from and to.
+    last_change : ndarray of int of shape (n_points - 1,)
+        Last change before each point but the first.
+    cost_weight : ndarray of shape (n_points,)
+        A cost weight at which the routes are those of each point: 0, then the middle between two
+        changes, where rounding cannot turn a tie.
+    """
+
+    start: np.ndarray
+    query: np.ndarray
+    old: np.ndarray
+    new: np.ndarray
+    last_change: np.ndarray
+    cost_weight: np.ndarray
+
+    def routed_means(self, table):
+        """Mean over queries of the values of the routed models, at every point.
+
+        Parameters
+        ----------
+        table : ndarray of shape (n_queries, n_models)
+            Values.
+
+        Returns
+        -------
+        ndarray of shape (n_points,)
+            The means.
+        """
+        first = np.take_along_axis(table, self.start[:, None], axis=1).sum()
+        changes = np.cumsum(table[self.query, self.new] - table[self.query, self.old])
+        return np.append(first, first + changes[self.last_change]) / len(table)
+
+    def has_unknown(self, table):
+        """Return whether the value of a routed model is NaN at some point."""
+        first = np.take_along_axis(table, self.start[:, None], axis=1)
+        return bool(np.isnan(first).any() or np.isnan(table[self.query, self.new]).any())
+
+
+def sweep_cost_weight(intercept, slope):
+    """Follow each query from its best model at a cost weight of zero to its cheapest.
+
+    The utility of a model falls with the cost weight, the faster the more expensive it is, so
+    that the best model is the upper envelope of lines. Each step of the loop moves all queries to
+    the model that overtakes next, at most ``n_models - 1`` times.
+
+    Parameters
+    ----------
+    intercept, slope : ndarray of shape (n_queries, n_models)
+        Utility at a cost weight of zero, and utility lost per unit of cost weight.
+
+    Returns
+    -------
+    CostSweep
+        The changes.
+    """
+    n_queries, n_models = intercept.shape
+    rows = np.arange(n_queries)
+    start = current = intercept.argmax(axis=1)
+    level = np.zeros(n_queries)
+    steps = []
+    for _ in range(n_models - 1):
+        saved = slope[rows, current][:, None] - slope
+        lost = intercept[rows, current][:, None] - intercept
+        crossing = np.divide(lost, saved, where=saved > 0, out=np.full(intercept.shape, np.inf))
+        crossing = np.maximum(crossing, level[:, None])
+        level = crossing.min(axis=1)
+        # If several overtake at the same weight, the cheapest is the best from there on.
+        candidate = np.where(crossing == level[:, None], slope, np.inf).argmin(axis=1)
+        moves = np.isfinite(level)
+        if not moves.any():
+            break
+        steps.append((level[moves], rows[moves], current[moves], candidate[moves]))
+        current = np.where(moves, candidate, current)
+    if not steps:
+        none = np.zeros(0, dtype=np.intp)
+        return CostSweep(start, none, none, none, none, np.zeros(1))
+    level, query, old, new = (np.concatenate(columns) for columns in zip(*steps, strict=True))
+    order = np.argsort(level, kind="stable")
+    level = level[order]
+    # Weights that differ by rounding are one weight, with no room between them.
+    is_distinct = np.diff(level) > 1e-9 * level[1:]
+    last_change = np.append(np.flatnonzero(is_distinct), len(level) - 1)
+    levels = level[last_change]
+    between = (levels + np.append(levels[1:], 2 * levels[-1] + 1)) / 2
+    return CostSweep(
+        start, query[order], old[order], new[order], last_change, np.append(0, between)
+    )

@@ -1,0 +1,47 @@
+"""Why requests and grades failed, in words."""
+
+from dars_sklearn.generate import BackendError
+
+__all__ = ["format_reason", "list_reasons"]
+
+_LONGEST_REASON = 300
+
+
+def format_reason(error):
+    """Describe an exception in one short text.
+
+    Parameters
+    ----------
+    error : BaseException
+        The exception.
+
+    Returns
+    -------
+    str
+        Its type and message; the message alone for a ``BackendError``, whose type adds
+        nothing.
+    """
+    prefix = "" if isinstance(error, BackendError) else f"{type(error).__name__}: "
+    return f"{prefix}{error}"[:_LONGEST_REASON]
+
+
+def list_reasons(counts, limit=3):
+    """List the most common reasons with their counts.
+
+    Parameters
+    ----------
+    counts : Counter
+        How often each reason occurred.
+    limit : int, default=3
+        Maximum number of reasons in the list.
+
+    Returns
+    -------
+    str
+        The list, which ends in an ellipsis where reasons are left out.
+    """
+    listed = [
+        f"{reason} ({count} {'time' if count == 1 else 'times'})"
+        for reason, count in counts.most_common(limit)
+    ]
+    return "; ".join(listed) + ("; …" if len(counts) > limit else "")

@@ -1,0 +1,66 @@
+"""Warnings about the labels that a router learns."""
+
+from warnings import warn
+
+import numpy as np
+
+from dars_sklearn.exceptions import ImputationWarning, RiskAversionWarning
+
+__all__ = ["warn_of_missing_pairs", "warn_of_risk_aversion"]
+
+# A share of missing pairs up to this one is not worth a warning.
+_FEW = 0.05
+# Frames between the warning and the caller of ``DistributionalRouter.fit``.
+_STACKLEVEL = 4
+
+
+def warn_of_missing_pairs(models, n_outcomes, *, imputed):
+    """Warn of (query, model) pairs without outcomes.
+
+    Parameters
+    ----------
+    models : ndarray of shape (n_models,)
+        Model names.
+    n_outcomes : ndarray of int of shape (n_queries, n_models)
+        Number of outcomes.
+    imputed : bool
+        Whether the router learns imputed labels of such pairs.
+    """
+    missing = n_outcomes == 0
+    without = models[missing.all(axis=0)].tolist()
+    if without:
+        warn(
+            f"there are no outcomes of {', '.join(map(str, without))}, whose labels are the mean "
+            "of the other models; use outcomes.subset(models=) to leave it out",
+            ImputationWarning,
+            stacklevel=_STACKLEVEL,
+        )
+    elif imputed and missing.mean() > _FEW:
+        warn(
+            f"{missing.mean():.0%} of the (query, model) pairs have no outcome, and were filled "
+            "with the mean of their model, which the router learns as if it had been observed; "
+            "heads='model' fits each model on the queries that have outcomes of it",
+            ImputationWarning,
+            stacklevel=_STACKLEVEL,
+        )
+
+
+def warn_of_risk_aversion(risk_aversion, capability):
+    """Warn if one success in binary scores ranks a model below one with none.
+
+    Parameters
+    ----------
+    risk_aversion : float
+        Quality given up for one unit of risk.
+    capability : Capability
+        Labels from binary scores, with the standard deviation as risk.
+    """
+    n = capability.n_outcomes.max()
+    limit = capability.shrinkage[capability.n_outcomes == n].min() / np.sqrt(n)
+    if n > 1 and risk_aversion > limit:
+        warn(
+            f"risk_aversion={risk_aversion} is above {limit:.3f}: with binary scores and {n} "
+            "outcomes per (query, model) pair, a model with one success ranks below one with none",
+            RiskAversionWarning,
+            stacklevel=_STACKLEVEL,
+        )

@@ -1,0 +1,19 @@
+"""Router families: multi-output regressors that learn the capability of models.
+
+Any scikit-learn regressor can learn capability inside a ``DistributionalRouter``. The estimators
+here are the router families of the paper that scikit-learn does not have; ``make_router`` returns
+a router for each of them.
+
+An estimator can ask for the layout of its targets through parameters of its ``fit``: a
+``DistributionalRouter`` passes ``blocks``, the names of the target blocks, and ``models``, the
+names of the models, to every estimator whose ``fit`` accepts them. An estimator with a
+``decision_function(X, cost_weight=...)`` has its own decision rule, which the router then follows.
+"""
+
+from dars_sklearn.routing.estimators._avengers_pro import AvengersPro
+from dars_sklearn.routing.estimators._embed_llm import EmbedLLM
+from dars_sklearn.routing.estimators._graph_router import GraphRouter
+from dars_sklearn.routing.estimators._mirt import MIRT
+from dars_sklearn.routing.estimators._rm_softmax import RMSoftmax
+
+__all__ = ["MIRT", "AvengersPro", "EmbedLLM", "GraphRouter", "RMSoftmax"]
