@@ -1,4 +1,4 @@
-"""Servers on 127.0.0.1 that speak the OpenAI protocol, and misbehave as they are told."""
+"""HTTP servers on 127.0.0.1 that speak the OpenAI protocol and can be made to misbehave."""
 
 import asyncio
 import json
@@ -9,10 +9,18 @@ from aiohttp import web
 
 
 class FakeServer:
-    """A server in a thread; ``behave(n_th, body)`` says what the n-th request gets.
+    """An OpenAI-compatible server in a thread.
 
-    It returns None for a good answer, a dict of choices to replace, or an
-    ``aiohttp.web.Response``; it may be a coroutine function, and wait.
+    Parameters
+    ----------
+    behave : callable or None, default=None
+        ``behave(number, body)`` returns the reply to a request: None for a valid
+        completion, a dict of fields to replace in it, or an ``aiohttp.web.Response``. It may
+        be a coroutine function.
+    latency : float, default=0.0
+        Seconds until the reply to a request.
+    usage : {"all", "one"}, default="all"
+        Whether the output tokens of all choices are counted, or those of the first.
     """
 
     def __init__(self, behave=None, latency=0.0, usage="all"):
@@ -32,7 +40,7 @@ class FakeServer:
         asyncio.run_coroutine_threadsafe(self._runner.cleanup(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
-        self._loop.close()  # or a later test is told that it was not
+        self._loop.close()  # otherwise a ResourceWarning appears in a later test
 
     async def _open(self):
         app = web.Application(client_max_size=2**26)
@@ -58,18 +66,18 @@ class FakeServer:
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         try:
             await asyncio.sleep(self.latency)
-            told = self.behave(number, body) if self.behave else None
-            if asyncio.iscoroutine(told):
-                told = await told
-            if isinstance(told, web.StreamResponse):
-                return told
-            return web.json_response(answer(body, self.usage) | (told or {}))
+            reply = self.behave(number, body) if self.behave else None
+            if asyncio.iscoroutine(reply):
+                reply = await reply
+            if isinstance(reply, web.StreamResponse):
+                return reply
+            return web.json_response(answer(body, self.usage) | (reply or {}))
         finally:
             self.in_flight -= 1
 
     @property
     def prompts(self):
-        """How often each prompt was asked, in samples."""
+        """Number of samples that were requested of each prompt."""
         counts = Counter()
         for body in self.requests:
             counts[prompt_of(body)] += body.get("n", 1)
@@ -77,17 +85,18 @@ class FakeServer:
 
 
 def prompt_of(body):
+    """Return the prompt of the body of a request."""
     return body["messages"][-1]["content"] if "messages" in body else body["prompt"]
 
 
 def answer(body, usage="all"):
-    """A good answer: each choice repeats the prompt, and says which seed and place it has."""
+    """Return a valid completion, whose choices repeat the prompt with the seed and their index."""
     n, seed = body.get("n", 1), body.get("seed", 0)
-    texts = [f"{prompt_of(body)} [{seed}/{place}]" for place in range(n)]
+    texts = [f"{prompt_of(body)} [{seed}/{index}]" for index in range(n)]
     chat = "messages" in body
     choices = []
-    for place, text in enumerate(texts):
-        choice = {"index": place, "finish_reason": "stop"}
+    for index, text in enumerate(texts):
+        choice = {"index": index, "finish_reason": "stop"}
         tokens = text.split()
         if chat:
             choice["message"] = {"role": "assistant", "content": text}
@@ -107,12 +116,12 @@ def answer(body, usage="all"):
 
 
 def raw(text, status=200, **headers):
-    """A response with any body."""
+    """Return an HTTP response with an arbitrary body."""
     body = text if isinstance(text, bytes) else text.encode()
     names = {name.replace("_", "-"): value for name, value in headers.items()}
     return web.Response(body=body, status=status, headers=names)
 
 
 def refusal(status, message, **headers):
-    """An error as the protocol has it."""
+    """Return an error in the format of the protocol."""
     return raw(json.dumps({"error": {"message": message}}), status, **headers)

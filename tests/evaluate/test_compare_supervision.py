@@ -1,0 +1,351 @@
+"""Distribution labels against single-shot labels, in plain loops over queries and draws."""
+
+import warnings
+
+import joblib
+import numpy as np
+import pytest
+from ragged import draw_ragged
+from recording_regressor import RecordingRegressor, numbered_queries, recorded_predictions
+from sklearn.linear_model import Ridge
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from dars_sklearn import (
+    DistributionalRouter,
+    OutcomeAggregator,
+    Outcomes,
+    compare_supervision,
+    single_shot_counterpart,
+)
+from dars_sklearn.datasets import make_routing_outcomes
+from dars_sklearn.evaluate import paired_interval
+from dars_sklearn.exceptions import SeparabilityWarning, UndefinedMetricWarning
+from dars_sklearn.metrics import best_single_model, oracle_utility, random_utility
+from dars_sklearn.outcomes import _outcomes
+
+ROUTER = DistributionalRouter(Ridge(), cost_weight=0.2)
+METRICS = ["score", "cost", "utility", "instability", "regret"]
+
+
+@pytest.fixture(scope="module")
+def data():
+    return make_routing_outcomes(100, 3, 3, 4, n_features=4, random_state=0)
+
+
+def compare(data, router=ROUTER, **options):
+    options = {"n_draws": 5, "random_state": 5} | options
+    return compare_supervision(
+        router, data.X[:60], data.outcomes[:60], X_test=data.X[60:],
+        outcomes_test=data.outcomes[60:], **options,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def comparison(data):
+    return compare(data)
+
+
+# ---- table ---------------------------------------------------------------------------
+
+
+def slow_values(outcomes, routes, limits):
+    """Score, cost, utility, spread and regret of the routed model on each query."""
+    scores, costs = outcomes.to_array(), outcomes.to_array("cost")
+    oracle = oracle_utility(outcomes, cost_weight=0.2, cost_range=limits, average=False)
+    rows = []
+    for query, model in enumerate(routes):
+        column = outcomes.models.tolist().index(model)
+        draws = scores[query, column].ravel()
+        score, cost = draws.mean(), costs[query, column].mean()
+        utility = score - 0.2 * (cost - limits[0]) / (limits[1] - limits[0])
+        rows.append((score, cost, utility, draws.std(ddof=1), oracle[query] - utility))
+    return np.array(rows)
+
+
+def test_metrics_are_those_of_a_slow_loop(data, comparison):
+    train, test = data.outcomes[:60], data.outcomes[60:]
+    limits = train.cost.min(), train.cost.max()
+    assert comparison.cost_range == limits
+    own = slow_values(test, comparison.routes, limits)
+    drawn = np.array([slow_values(test, own, limits) for own in comparison.single_shot_routes])
+    table = comparison.to_frame()
+    assert table.index.tolist() == [*METRICS, "agreement"]
+    assert table.index.name == "metric"
+    np.testing.assert_allclose(table["distribution"][METRICS], own.mean(axis=0))
+    np.testing.assert_allclose(table["single_shot"][METRICS], drawn.mean(axis=(0, 1)))
+    by_draw = drawn.mean(axis=1)
+    np.testing.assert_allclose(table["single_shot_std"][METRICS], by_draw.std(axis=0, ddof=1))
+    difference = own - drawn.mean(axis=0)
+    np.testing.assert_allclose(table["difference"][METRICS], difference.mean(axis=0))
+    for metric, values in zip(METRICS, difference.T, strict=True):
+        interval = paired_interval(values, random_state=5)
+        assert tuple(table.loc[metric, ["low", "high"]]) == pytest.approx(interval)
+
+
+def test_agreement_is_the_share_of_equal_routes_over_pairs_of_draws(comparison):
+    routes = comparison.single_shot_routes
+    assert routes.shape == (5, 40)
+    pairs = [(i, j) for i in range(5) for j in range(5) if i != j]
+    expected = np.mean([(routes[i] == routes[j]).mean() for i, j in pairs])
+    row = comparison.to_frame().loc["agreement"]
+    assert row["single_shot"] == pytest.approx(expected)
+    assert 0 < expected < 1
+    assert row.drop("single_shot").isna().all()
+
+
+def test_baselines_are_those_of_a_slow_loop(data, comparison):
+    train, test = data.outcomes[:60], data.outcomes[60:]
+    scale = {"cost_weight": 0.2, "cost_range": (train.cost.min(), train.cost.max())}
+    best = best_single_model(train, **scale)
+    values = {
+        model: slow_values(test, [model] * 40, scale["cost_range"])[:, :3].mean(axis=0)
+        for model in test.models
+    }
+    baselines = comparison.baselines
+    assert list(baselines) == ["score", "cost", "utility"]
+    assert baselines.index.tolist() == [
+        "best_single_model", "random_routing", "oracle_crossfitted", "oracle_naive"
+    ]  # fmt: skip
+    np.testing.assert_allclose(baselines.loc["best_single_model"], values[best])
+    np.testing.assert_allclose(
+        baselines.loc["random_routing"], np.mean(list(values.values()), axis=0)
+    )
+    for crossfit, name in ((True, "oracle_crossfitted"), (False, "oracle_naive")):
+        expected = oracle_utility(test, **scale, crossfit=crossfit)
+        assert baselines.loc[name, "utility"] == pytest.approx(expected)
+        assert baselines.loc[name, ["score", "cost"]].isna().all()
+
+
+def test_random_routing_weighs_models_the_same_where_outcomes_are_missing():
+    scores = np.full((10, 2, 2, 1), np.nan)
+    scores[:, 0], scores[0, 1] = 1, 0  # the second model has outcomes for one query only
+    outcomes = Outcomes.from_array(scores)
+    X = np.random.default_rng(0).normal(size=(10, 2))
+    router = DistributionalRouter(Ridge(), heads="model")
+    comparison = compare_supervision(
+        router, X, outcomes, X_test=X, outcomes_test=outcomes, n_draws=1
+    )  # fmt: skip
+    assert comparison.baselines.loc["random_routing", "utility"] == random_utility(outcomes) == 0.5
+
+
+def test_the_best_single_model_is_chosen_on_training_data():
+    train = np.zeros((20, 2, 1, 2))
+    train[:, 0] = 1  # model 0 is the best in training, and model 1 on the test
+    X = np.random.default_rng(0).normal(size=(40, 2))
+    comparison = compare_supervision(
+        ROUTER, X[:20], Outcomes.from_array(train), X_test=X[20:],
+        outcomes_test=Outcomes.from_array(1 - train), n_draws=2,
+    )  # fmt: skip
+    assert comparison.baselines.loc["best_single_model", "utility"] == 0.0
+    assert "best single model (0)" in repr(comparison)
+
+
+# ---- routes --------------------------------------------------------------------------
+
+
+def test_draws_are_those_of_consecutive_seeds_on_one_scale_of_costs(data, comparison):
+    train = data.outcomes[:60]
+    aggregator = OutcomeAggregator(cost_scaling=(train.cost.min(), train.cost.max()))
+    settings = {"aggregator": aggregator, "cost_weight": 0.2}
+    router = DistributionalRouter(Ridge(), **settings).fit(data.X[:60], train)
+    assert comparison.routes.tolist() == router.predict(data.X[60:]).tolist()
+    counterpart = DistributionalRouter(Ridge(), **settings, risk_aversion=0.0)
+    for number, seed in enumerate(range(5, 10)):
+        routes = counterpart.fit(data.X[:60], train.single_shot(seed)).predict(data.X[60:])
+        assert comparison.single_shot_routes[number].tolist() == routes.tolist()
+
+
+def test_a_hundred_draws_from_seed_42_are_the_default(data):
+    router = DistributionalRouter(Ridge(), cost_weight=0.2)
+    comparison = compare_supervision(
+        router, data.X[:60], data.outcomes[:60], X_test=data.X[60:70],
+        outcomes_test=data.outcomes[60:70],
+    )  # fmt: skip
+    assert comparison.single_shot_routes.shape == (100, 10)
+    same = compare_supervision(
+        router, data.X[:60], data.outcomes[:60], X_test=data.X[60:70],
+        outcomes_test=data.outcomes[60:70], n_draws=1, random_state=141,
+    )  # fmt: skip
+    assert same.single_shot_routes[0].tolist() == comparison.single_shot_routes[99].tolist()
+
+
+def test_draws_run_in_parallel():
+    X, outcomes = numbered_queries(20)
+    with joblib.parallel_config("threading"):
+        predictions = recorded_predictions(
+            compare_supervision, DistributionalRouter(RecordingRegressor()), X, outcomes,
+            X_test=X[:5], outcomes_test=outcomes[:5], n_draws=4, n_jobs=2,
+        )  # fmt: skip
+    # The router on all outcomes comes first, and is fitted by the caller.
+    assert [own.in_main_thread for own in predictions] == [True] + [False] * 4
+
+
+def test_draws_that_run_in_parallel_give_the_same_comparison(data, comparison):
+    with joblib.parallel_config("threading"):
+        parallel = compare(data, n_jobs=2)
+    assert (parallel.single_shot_routes == comparison.single_shot_routes).all()
+    assert parallel.to_frame().equals(comparison.to_frame())
+
+
+def test_one_draw_has_neither_spread_nor_agreement(data):
+    table = compare(data, n_draws=1).to_frame()
+    assert table["single_shot_std"].isna().all()
+    assert np.isnan(table.loc["agreement", "single_shot"])
+    assert not table.loc[METRICS, ["single_shot", "difference"]].isna().any().any()
+
+
+def test_one_outcome_per_pair_leaves_no_difference(data):
+    once = data.outcomes.single_shot(0)
+    comparison = compare_supervision(
+        DistributionalRouter(Ridge(), risk_aversion=0.0), data.X[:60], once[:60],
+        X_test=data.X[60:], outcomes_test=data.outcomes[60:], n_draws=3,
+    )  # fmt: skip
+    table = comparison.to_frame()
+    np.testing.assert_allclose(table["difference"].dropna(), 0, atol=1e-12)
+    assert table.loc["agreement", "single_shot"] == 1.0
+
+
+def test_a_pipeline_is_compared_and_left_unfitted(data):
+    pipeline = make_pipeline(StandardScaler(), DistributionalRouter(Ridge()))
+    comparison = compare(data, pipeline)
+    assert not hasattr(pipeline[-1], "models_")
+    scaler = StandardScaler().fit(data.X[:60])
+    plain = compare_supervision(
+        DistributionalRouter(Ridge()), scaler.transform(data.X[:60]), data.outcomes[:60],
+        X_test=scaler.transform(data.X[60:]), outcomes_test=data.outcomes[60:], n_draws=5,
+        random_state=5,
+    )  # fmt: skip
+    assert plain.routes.tolist() == comparison.routes.tolist()
+    assert (plain.single_shot_routes == comparison.single_shot_routes).all()
+
+
+def test_the_noise_of_single_draws_is_not_warned_of(data):
+    aggregator = OutcomeAggregator(smoothing="auto")
+    router = DistributionalRouter(Ridge(), aggregator=aggregator, risk_aversion=0.0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", SeparabilityWarning)
+        compare(data, router, n_draws=2)
+
+
+def test_test_outcomes_are_summarised_once(monkeypatch):
+    calls = []
+    summarise = _outcomes.summarise_pairs
+
+    def counting(outcomes, *, balanced):
+        calls.append(outcomes)
+        return summarise(outcomes, balanced=balanced)
+
+    monkeypatch.setattr(_outcomes, "summarise_pairs", counting)
+    train, test = draw_ragged(0, n_queries=30).outcomes(), draw_ragged(1, n_queries=12).outcomes()
+    X = np.random.default_rng(0).normal(size=(42, 2))
+    compare_supervision(ROUTER, X[:30], train, X_test=X[30:], outcomes_test=test, n_draws=2)
+    assert sum(outcomes is train for outcomes in calls) == 1
+    assert sum(outcomes is test for outcomes in calls) == 1
+    assert len(calls) == 4  # and each draw once
+
+
+# ---- other outcomes, and costs -------------------------------------------------------
+
+
+def test_the_same_routes_are_evaluated_on_other_outcomes(data, comparison):
+    one_wording = Outcomes.from_array(
+        data.outcomes[60:].to_array()[:, :, :1], models=data.outcomes.models,
+        costs=data.outcomes[60:].to_array("cost")[:, :, :1],
+    )  # fmt: skip
+    found = comparison.on(one_wording, random_state=8)
+    assert (found.routes == comparison.routes).all()
+    assert (found.single_shot_routes == comparison.single_shot_routes).all()
+    values = slow_values(one_wording, comparison.routes, comparison.cost_range)
+    np.testing.assert_allclose(found.to_frame()["distribution"][METRICS], values.mean(axis=0))
+    assert found.labels["oracle_crossfitted"].endswith("given the wording")
+    drawn = [
+        slow_values(one_wording, routes, comparison.cost_range)[:, 0]
+        for routes in comparison.single_shot_routes
+    ]
+    interval = paired_interval(values[:, 0] - np.mean(drawn, axis=0), random_state=8)
+    assert tuple(found.table.loc["score", ["low", "high"]]) == pytest.approx(interval)
+    same = comparison.on(data.outcomes[60:], random_state=5)
+    assert same.to_frame().equals(comparison.to_frame())
+    seeded = comparison.on(data.outcomes[60:], random_state=42)
+    assert comparison.on(data.outcomes[60:]).to_frame().equals(seeded.to_frame())
+
+
+def test_without_costs_the_rows_of_costs_are_unknown(data):
+    no_costs = Outcomes.from_array(data.outcomes.to_array(), models=data.outcomes.models)
+    comparison = compare_supervision(
+        ROUTER, data.X[:60], no_costs[:60], X_test=data.X[60:], outcomes_test=no_costs[60:],
+        n_draws=2,
+    )  # fmt: skip
+    assert comparison.to_frame().loc["cost"].isna().all()
+    assert comparison.baselines["cost"].isna().all()
+    table = comparison.to_frame()
+    assert table.loc["utility"].tolist() == table.loc["score"].tolist()
+    assert comparison.cost_range == (0.0, 0.0)
+
+
+def test_single_shot_test_outcomes_have_no_cross_fitted_oracle(data):
+    with pytest.warns(UndefinedMetricWarning, match="40 of 40 queries have one outcome per model"):
+        comparison = compare_supervision(
+            ROUTER, data.X[:60], data.outcomes[:60], X_test=data.X[60:],
+            outcomes_test=data.outcomes[60:].single_shot(0), n_draws=2,
+        )  # fmt: skip
+    assert comparison.to_frame().loc["regret"].isna().all()
+    assert not np.isnan(comparison.baselines.loc["oracle_naive", "utility"])
+
+
+# ---- the rest ------------------------------------------------------------------------
+
+
+def test_how_a_comparison_is_shown(comparison):
+    text, html = repr(comparison), comparison._repr_html_()
+    assert text.startswith("<SupervisionComparison on 40 queries, 5 single-shot draws>")
+    for part in ("best single model (model", "random routing", "oracle, naive", "agreement"):
+        assert part in text
+        assert part in html
+    assert "oracle, cross-fitted" in text
+    assert html.count("<table") == 2
+    assert comparison.to_frame() is comparison.table
+
+
+def test_the_single_shot_counterpart_differs_in_risk_aversion_only():
+    router = DistributionalRouter(Ridge(3.0), cost_weight=0.4, risk_aversion=0.3)
+    counterpart = single_shot_counterpart(router)
+    assert counterpart.risk_aversion == 0.0
+    assert router.risk_aversion == 0.3
+    counterpart.set_params(risk_aversion=0.3)
+    assert repr(counterpart) == repr(router)
+    pipeline = single_shot_counterpart(make_pipeline(StandardScaler(), router))
+    assert pipeline[-1].risk_aversion == 0.0
+    assert isinstance(pipeline[0], StandardScaler)
+
+
+def test_routes_without_outcomes_are_counted(data):
+    gaps = data.outcomes[60:].to_array()
+    gaps[:, 1:] = np.nan
+    with pytest.raises(ValueError, match="of 40 queries were routed to a model that has no"):
+        compare_supervision(
+            ROUTER, data.X[:60], data.outcomes[:60], X_test=data.X[60:],
+            outcomes_test=Outcomes.from_array(gaps, models=data.outcomes.models), n_draws=1,
+        )  # fmt: skip
+
+
+def test_bad_input_is_named(data):
+    with pytest.raises(TypeError, match="router must be a DistributionalRouter"):
+        compare(data, Ridge())
+    for seed in (None, np.random.RandomState(0), 1.5):
+        with pytest.raises(ValueError, match="random_state must be an int, the seed of the first"):
+            compare(data, random_state=seed)
+    with pytest.raises(ValueError, match="n_draws must be at least 1, got 0"):
+        compare(data, n_draws=0)
+    with pytest.raises(ValueError, match="X has 39 queries and the outcomes have 40"):
+        compare_supervision(
+            ROUTER, data.X[:60], data.outcomes[:60], X_test=data.X[61:],
+            outcomes_test=data.outcomes[60:],
+        )  # fmt: skip
+    with pytest.raises(ValueError, match="X has 59 queries and the outcomes have 60"):
+        compare_supervision(
+            ROUTER, data.X[:59], data.outcomes[:60], X_test=data.X[60:],
+            outcomes_test=data.outcomes[60:],
+        )  # fmt: skip
+    assert compare(data, n_draws=1, random_state=np.int64(3)).routes.shape == (40,)

@@ -1,0 +1,323 @@
+"""Cost weights that keep a budget or a quality, against plain searches over the curve."""
+
+from functools import cache
+
+import joblib
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from recording_regressor import (
+    RecordingRegressor,
+    numbered_queries,
+    recorded_predictions,
+    runs_in_parallel,
+)
+from scipy.stats import norm
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.linear_model import Ridge
+from sklearn.model_selection import KFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from dars_sklearn import DistributionalRouter, OutcomeAggregator, Outcomes, tune_cost_weight
+from dars_sklearn.datasets import make_routing_outcomes
+from dars_sklearn.evaluate._cost_sweep import sweep_cost_weight
+from dars_sklearn.evaluate._tune_cost_weight import (
+    _first_point_within_budget,
+    _last_point_with_score,
+    _standard_errors,
+)
+from dars_sklearn.metrics import routed_cost
+from dars_sklearn.metrics._realised_values import RealisedValues
+
+ROUTER = DistributionalRouter(Ridge())
+
+
+@pytest.fixture(scope="module")
+def data():
+    return make_routing_outcomes(120, 3, 3, 2, interaction=1.5, random_state=0)
+
+
+@pytest.fixture(scope="module")
+def out_of_fold_routes(data):
+    """Route every query at a cost weight by a router that was not trained on the query."""
+    outcomes = data.outcomes
+    limits = outcomes.cost.min(), outcomes.cost.max()
+    router = DistributionalRouter(Ridge(), aggregator=OutcomeAggregator(cost_scaling=limits))
+    folds = [
+        (test, DistributionalRouter(**router.get_params(deep=False)).fit(data.X[train], known))
+        for train, test in KFold(10, shuffle=True, random_state=0).split(data.X)
+        for known in [outcomes[train]]
+    ]
+
+    @cache
+    def route(cost_weight):
+        columns = np.empty(len(outcomes), dtype=int)
+        for test, fitted in folds:
+            utilities = fitted.set_params(cost_weight=cost_weight).decision_function(data.X[test])
+            columns[test] = utilities.argmax(axis=1)
+        return columns
+
+    return route
+
+
+def slow_limits(values, n_new):
+    """Mean of some values, and the standard error of the mean as a forecast of new values."""
+    n = len(values)
+    mean = sum(values) / n
+    variance = sum((value - mean) ** 2 for value in values) / (n - 1)
+    new = 0 if n_new is None else variance / n_new
+    return mean, np.sqrt(variance / n + new)
+
+
+# ---- standard errors -----------------------------------------------------------------
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10**6), st.sampled_from([None, 1, 7, 1000]))
+def test_standard_errors_are_those_of_the_routed_values(seed, n_new):
+    rng = np.random.default_rng(seed)
+    intercept, slope = rng.random((2, 8, 3))
+    table = 100 + 3 * rng.normal(size=(8, 3))
+    sweep = sweep_cost_weight(intercept, slope)
+    expected = []
+    for weight in sweep.cost_weight:
+        routes = (intercept - weight * slope).argmax(axis=1)
+        expected.append(slow_limits(table[np.arange(8), routes].tolist(), n_new)[1])
+    np.testing.assert_allclose(_standard_errors(sweep, table, n_new), expected)
+
+
+def test_a_value_that_no_weight_routes_to_does_not_change_standard_errors():
+    sweep = sweep_cost_weight(np.array([[1.0, 0.5]] * 3), np.array([[0.0, 1.0]] * 3))
+    table = np.array([[1.0, np.nan], [2.0, 5.0], [6.0, np.nan]])
+    expected = np.std([1, 2, 6], ddof=1) / np.sqrt(3)
+    np.testing.assert_allclose(_standard_errors(sweep, table, None), [expected])
+
+
+def test_one_query_or_constant_values_have_no_standard_error():
+    sweep = sweep_cost_weight(np.array([[1.0, 0.5]]), np.array([[1.0, 0.0]]))
+    assert _standard_errors(sweep, np.array([[3.0, 5.0]]), None).tolist() == [0, 0]
+    sweep = sweep_cost_weight(np.array([[1.0]] * 3), np.array([[1.0]] * 3))
+    assert _standard_errors(sweep, np.full((3, 1), 0.1), 5).tolist() == [0]
+
+
+# ---- search --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("budget", "point"), [(9, 0), (5, 0), (4, 1), (3, 3), (2.5, 3), (2, 3), (1.5, 4), (1, 4)]
+)
+def test_the_search_for_a_budget_starts_at_the_cheapest_point_and_stops_at_the_first_excess(
+    budget, point
+):
+    cost = np.array([5.0, 3.0, 4.0, 2.0, 1.0])
+    assert _first_point_within_budget(cost, np.zeros(5), budget) == point
+    assert _first_point_within_budget(cost - 1, np.ones(5), budget) == point
+
+
+@pytest.mark.parametrize(
+    ("min_score", "point"), [(0.9, 0), (0.85, 0), (0.7, 0), (0.65, 2), (0.6, 2), (0.5, 4), (0, 4)]
+)
+def test_the_search_for_a_score_starts_at_the_best_point_and_stops_at_the_first_shortfall(
+    min_score, point
+):
+    score = np.array([0.9, 0.65, 0.8, 0.5, 0.6])
+    assert _last_point_with_score(score, np.zeros(5), min_score) == point
+    assert _last_point_with_score(score + 0.1, np.full(5, 0.1), min_score - 1e-9) == point
+
+
+def test_a_budget_below_the_cheapest_routes_is_refused():
+    message = "budget=0.9 is below the cost of the cheapest routes, which is 1 per query, and 1.5"
+    with pytest.raises(ValueError, match=message):
+        _first_point_within_budget(np.array([5.0, 1.0]), np.array([0.1, 0.5]), 0.9)
+    with pytest.raises(ValueError, match=r"budget=1.2 .* 1 per query, and 1.5 with its margin"):
+        _first_point_within_budget(np.array([5.0, 1.0]), np.array([0.1, 0.5]), 1.2)
+
+
+def test_a_score_above_the_best_routes_is_refused():
+    message = "min_score=0.8 is above the score of the best routes, which is 0.9, and 0.7 with its"
+    with pytest.raises(ValueError, match=message):
+        _last_point_with_score(np.array([0.9, 0.95]), np.array([0.2, 0.1]), 0.8)
+
+
+# ---- choice --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("promise", "options"),
+    [
+        ({"budget": 4.0}, {}),
+        ({"budget": 5.0}, {"confidence": 0.7, "n_queries": 30}),
+        ({"min_score": 0.6}, {}),
+        ({"min_score": 0.55}, {"confidence": 0.99, "n_queries": 500}),
+    ],
+)
+def test_the_choice_is_that_of_a_slow_search(data, out_of_fold_routes, promise, options):
+    choice = tune_cost_weight(ROUTER, data.X, data.outcomes, **promise, **options)
+    confidence, n_new = options.get("confidence", 0.9), options.get("n_queries")
+    realised, rows, margin = RealisedValues(data.outcomes), np.arange(120), norm.ppf(confidence)
+    points = []
+    for weight in choice.curve.cost_weight:
+        columns = out_of_fold_routes(weight)
+        cost = slow_limits(realised.cost[rows, columns].tolist(), n_new)
+        score = slow_limits(realised.score[rows, columns].tolist(), n_new)
+        points.append((weight, cost, score))
+    chosen = None
+    if "budget" in promise:
+        for point in reversed(points):
+            if point[1][0] + margin * point[1][1] > promise["budget"]:
+                break
+            chosen = point
+    else:
+        for point in points:
+            if point[2][0] - margin * point[2][1] < promise["min_score"]:
+                break
+            chosen = point
+    weight, *expected = chosen
+    assert 0 < weight < points[-1][0]
+    assert choice.cost_weight == weight
+    half_width = norm.ppf(1 - (1 - confidence) / 2)
+    for found, (mean, error) in zip((choice.cost, choice.score), expected, strict=True):
+        interval = (mean, mean - half_width * error, mean + half_width * error)
+        assert found == pytest.approx(interval)
+    assert choice.confidence == confidence
+
+
+def test_a_larger_budget_buys_quality_and_a_safer_promise_costs_quality(data):
+    choice = tune_cost_weight(ROUTER, data.X, data.outcomes, budget=4.0)
+    larger = tune_cost_weight(ROUTER, data.X, data.outcomes, budget=6.0)
+    assert larger.cost_weight < choice.cost_weight
+    assert larger.score[0] > choice.score[0]
+    safer = tune_cost_weight(ROUTER, data.X, data.outcomes, budget=4.0, confidence=0.99)
+    assert safer.cost_weight > choice.cost_weight
+    of_few = tune_cost_weight(ROUTER, data.X, data.outcomes, budget=4.0, n_queries=50)
+    assert of_few.cost_weight > choice.cost_weight
+
+
+def test_how_a_choice_is_shown(data):
+    choice = tune_cost_weight(ROUTER, data.X, data.outcomes, budget=4.0)
+    assert choice.promise == "a mean cost of at most 4"
+    assert choice.cost == (choice.cost.estimate, choice.cost.low, choice.cost.high)
+    cost, low, high = choice.cost
+    text = repr(choice)
+    assert f"cost_weight={choice.cost_weight:.4g} for a mean cost of at most 4 at 90%" in text
+    assert f"; cost {cost:.4g} [{low:.4g}, {high:.4g}], score {choice.score[0]:.4g} [" in text
+    choice = tune_cost_weight(ROUTER, data.X, data.outcomes, min_score=0.55)
+    assert choice.promise == "a mean score of at least 0.55"
+
+
+def test_seeds_decide_whatever_runs_in_parallel(data):
+    first = tune_cost_weight(ROUTER, data.X, data.outcomes, budget=4.0, cv=3, random_state=1)
+    with joblib.parallel_config("threading"):
+        second = tune_cost_weight(
+            ROUTER, data.X, data.outcomes, budget=4.0, cv=3, random_state=1, n_jobs=2
+        )
+    np.testing.assert_array_equal(second.curve.cost, first.curve.cost)
+    other = tune_cost_weight(ROUTER, data.X, data.outcomes, budget=4.0, cv=3, random_state=2)
+    assert other.curve.cost.tolist() != first.curve.cost.tolist()
+
+
+@pytest.mark.parametrize("groups", [None, np.arange(30) // 5])
+def test_queries_are_routed_by_routers_that_were_not_trained_on_them_or_their_group(groups):
+    X, outcomes = numbered_queries(30)
+    router = DistributionalRouter(RecordingRegressor())
+    predictions = recorded_predictions(
+        tune_cost_weight, router, X, outcomes, budget=3.0, cv=3, groups=groups
+    )
+    assert sorted(row for own in predictions for row in own.predicted) == list(range(30))
+    for own in predictions:
+        assert sorted(own.trained_on + own.predicted) == list(range(30))
+        if groups is not None:
+            trained_on, predicted = (
+                set(groups[np.array(rows, dtype=int)]) for rows in (own.trained_on, own.predicted)
+            )
+            assert not trained_on & predicted
+
+
+def test_folds_run_in_parallel():
+    X, outcomes = numbered_queries(20)
+    router = DistributionalRouter(RecordingRegressor())
+    assert runs_in_parallel(tune_cost_weight, router, X, outcomes, budget=3.0)
+
+
+def test_ten_folds_are_the_default():
+    X, outcomes = numbered_queries(30)
+    router = DistributionalRouter(RecordingRegressor())
+    assert len(recorded_predictions(tune_cost_weight, router, X, outcomes, budget=3.0)) == 10
+
+
+def test_a_pipeline_is_tuned_and_left_unfitted(data):
+    pipeline = make_pipeline(StandardScaler(), DistributionalRouter(Ridge()))
+    choice = tune_cost_weight(pipeline, data.X, data.outcomes, budget=4.0)
+    assert choice.cost[0] < 4.0
+    assert pipeline[-1].cost_weight == 0.05
+    assert not hasattr(pipeline[-1], "models_")
+
+
+def test_one_model_needs_no_cost_weight():
+    data = make_routing_outcomes(20, 1, 2, 2, random_state=0)
+    router = DistributionalRouter(Ridge())
+    assert tune_cost_weight(router, data.X, data.outcomes, budget=99.0).cost_weight == 0.0
+
+
+def test_budgets_are_kept_on_new_queries_at_the_rate_promised():
+    """With 60 repetitions, the standard error of the rate is 0.04; more in the benchmarks."""
+    world = make_routing_outcomes(10000, 3, 1, 2, random_state=0)
+    rng = np.random.default_rng(0)
+    kept = []
+    for _ in range(60):
+        order = rng.permutation(10000)
+        train, new = order[:150], order[150:250]
+        router = DistributionalRouter(Ridge())
+        choice = tune_cost_weight(
+            router, world.X[train], world.outcomes[train], budget=4.0, n_queries=100, cv=4
+        )
+        router.set_params(cost_weight=choice.cost_weight)
+        routes = router.fit(world.X[train], world.outcomes[train]).predict(world.X[new])
+        kept.append(routed_cost(world.outcomes[new], routes) <= 4.0)
+    assert 0.8 <= np.mean(kept) <= 0.98
+
+
+# ---- bad input -----------------------------------------------------------------------
+
+
+class DecidingRegressor(RegressorMixin, BaseEstimator):
+    """Has its own decision rule."""
+
+    def fit(self, X, y):
+        return self
+
+    def decision_function(self, X, cost_weight):
+        return np.zeros((len(X), 3))
+
+
+def test_bad_input_is_named(data):
+    X, outcomes = data.X, data.outcomes
+    for promise in ({}, {"budget": 1.0, "min_score": 0.5}):
+        with pytest.raises(ValueError, match="give either budget or min_score, and not both"):
+            tune_cost_weight(ROUTER, X, outcomes, **promise)
+    for confidence in (0, 1, 90):
+        with pytest.raises(ValueError, match=rf"confidence must be in \(0, 1\), got {confidence}"):
+            tune_cost_weight(ROUTER, X, outcomes, budget=4.0, confidence=confidence)
+    with pytest.raises(ValueError, match="n_queries must be at least 1, got 0"):
+        tune_cost_weight(ROUTER, X, outcomes, budget=4.0, n_queries=0)
+    with pytest.raises(TypeError, match="router must be a DistributionalRouter"):
+        tune_cost_weight(Ridge(), X, outcomes, budget=4.0)
+    with pytest.raises(ValueError, match="X has 10 queries and the outcomes have 120"):
+        tune_cost_weight(ROUTER, X[:10], outcomes, budget=4.0)
+    with pytest.raises(ValueError, match="these outcomes have no costs"):
+        tune_cost_weight(ROUTER, X[:5], Outcomes.from_array(np.ones((5, 2))), budget=4.0)
+    with pytest.raises(ValueError, match="budget=0.5 is below the cost of the cheapest routes"):
+        tune_cost_weight(ROUTER, X, outcomes, budget=0.5)
+    with pytest.raises(ValueError, match="min_score=0.99 is above the score of the best routes"):
+        tune_cost_weight(ROUTER, X, outcomes, min_score=0.99)
+
+
+def test_a_cost_weight_that_is_fixed_at_fit_time_cannot_be_tuned(data):
+    fixed = DistributionalRouter(Ridge(), target="utility")
+    with pytest.raises(ValueError, match="fixed at fit time for target='utility'"):
+        tune_cost_weight(fixed, data.X, data.outcomes, budget=4.0)
+    deciding = DistributionalRouter(DecidingRegressor())
+    with pytest.raises(ValueError, match="has its own decision rule"):
+        tune_cost_weight(deciding, data.X, data.outcomes, budget=4.0)
