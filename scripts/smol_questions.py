@@ -1,14 +1,34 @@
-"""The questions of the bundled data set: fifteen kinds, five wordings of each.
+"""The questions of the bundled data set: fifteen kinds, each in five paraphrases.
 
-Wordings are written by hand, a set for each kind, so that any item of the kind
-fits them. The first is the query; all five mean the same.
+The paraphrases are templates, written by hand for each kind such that any item of the kind fits
+them. The first is the query, and all five ask the same.
 """
+
+from collections.abc import Callable
+from typing import NamedTuple
 
 from dars_sklearn.grade import Contains, MultipleChoice, Numeric
 
-# kind: (grader, five wordings, {item: accepted answers})
+
+class Kind(NamedTuple):
+    """Questions of one kind: ``references`` maps each item to its accepted answers."""
+
+    grader: Callable
+    templates: list[str]
+    references: dict
+
+
+class Question(NamedTuple):
+    """One question in five paraphrases, with its accepted answers and its grader."""
+
+    kind: str
+    paraphrases: list[str]
+    reference: object
+    grader: Callable
+
+
 KINDS = {
-    "capital": (
+    "capital": Kind(
         Contains(first_line=True),
         [
             "What is the capital of {}?",
@@ -31,7 +51,7 @@ KINDS = {
             "Vietnam": "Hanoi",
         },
     ),
-    "addition": (
+    "addition": Kind(
         Numeric("first"),
         [
             "What is {}?",
@@ -50,7 +70,7 @@ KINDS = {
             ]
         },
     ),
-    "word problem": (
+    "word problem": Kind(
         Numeric("last"),
         [
             "{} How many are there now?",
@@ -89,7 +109,7 @@ KINDS = {
             "A tank held 18 fish and Dan bought 4 more fish.": 22,
         },
     ),
-    "opposite": (
+    "opposite": Kind(
         Contains(first_line=True),
         [
             "What is the opposite of {}?",
@@ -112,7 +132,7 @@ KINDS = {
             "buy": "sell", "true": "false",
         },
     ),
-    "element": (
+    "element": Kind(
         Contains(first_line=True),
         [
             "What is the chemical symbol for {}?",
@@ -130,7 +150,7 @@ KINDS = {
             "phosphorus": "P", "platinum": "Pt", "uranium": "U",
         },
     ),
-    "past tense": (
+    "past tense": Kind(
         Contains(first_line=True),
         [
             "What is the past tense of {}?",
@@ -149,7 +169,7 @@ KINDS = {
             "begin": "began", "sleep": "slept", "win": "won", "grow": "grew", "walk": "walked",
         },
     ),
-    "continent": (
+    "continent": Kind(
         Contains(first_line=True),
         [
             "On which continent is {}?",
@@ -169,7 +189,7 @@ KINDS = {
             "Nepal": "Asia", "Uganda": "Africa",
         },
     ),
-    "translation": (
+    "translation": Kind(
         Contains(first_line=True),
         [
             "What does the Spanish word {} mean in English?",
@@ -189,7 +209,7 @@ KINDS = {
             "hermano": "brother", "invierno": "winter", "manzana": "apple",
         },
     ),
-    "fact": (
+    "fact": Kind(
         Contains(first_line=True),
         [
             "What is {}?",
@@ -229,7 +249,7 @@ KINDS = {
             "the vehicle that runs on rails": "train",
         },
     ),
-    "choice": (
+    "choice": Kind(
         MultipleChoice("AB"),
         [
             "{} Answer with the letter A or B.",
@@ -268,7 +288,7 @@ KINDS = {
             "Which is used to write? A. a spoon B. a pen": "B",
         },
     ),
-    "multiplication": (
+    "multiplication": Kind(
         Numeric("first"),
         [
             "What is {}?",
@@ -287,7 +307,7 @@ KINDS = {
             ]
         },
     ),
-    "plural": (
+    "plural": Kind(
         Contains(first_line=True),
         [
             "What is the plural of {}?",
@@ -305,7 +325,7 @@ KINDS = {
             "story": "stories", "ox": "oxen", "life": "lives", "fox": "foxes", "table": "tables",
         },
     ),
-    "color": (
+    "color": Kind(
         Contains(first_line=True),
         [
             "What color is {}?",
@@ -323,7 +343,7 @@ KINDS = {
             "a frog": "green", "an eggplant": "purple", "a flamingo": "pink",
         },
     ),
-    "sequence": (
+    "sequence": Kind(
         Numeric("first"),
         [
             "Which number comes next: {}?",
@@ -340,7 +360,7 @@ KINDS = {
             "1, 1, 2, 3, 5": 8, "64, 32, 16, 8": 4, "6, 12, 18, 24": 30, "15, 14, 13, 12": 11,
         },
     ),
-    "young animal": (
+    "young animal": Kind(
         Contains(first_line=True),
         [
             "What is a young {} called?",
@@ -362,9 +382,9 @@ KINDS = {
 
 
 def questions():
-    """List every question as (kind, wordings, reference, grader)."""
+    """Return every question of the data set."""
     return [
-        (kind, [wording.format(item) for wording in wordings], reference, grader)
-        for kind, (grader, wordings, items) in KINDS.items()
-        for item, reference in items.items()
+        Question(name, [text.format(item) for text in kind.templates], reference, kind.grader)
+        for name, kind in KINDS.items()
+        for item, reference in kind.references.items()
     ]
