@@ -254,9 +254,12 @@ def _request_sample_weight(classifier):
 def _with_seed(estimator, seed):
     """Set the random states of an estimator and of the steps in it."""
     if seed is not None:
-        names = [name for name in estimator.get_params() if name.endswith("random_state")]
-        own = [n for n in names if n == "random_state" or n.endswith("__random_state")]
-        estimator.set_params(**dict.fromkeys(own, seed))
+        names = [
+            name
+            for name in estimator.get_params()
+            if name == "random_state" or name.endswith("__random_state")
+        ]
+        estimator.set_params(**dict.fromkeys(names, seed))
     return estimator
 
 
