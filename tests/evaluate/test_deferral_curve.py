@@ -19,7 +19,7 @@ def data():
 
 
 @pytest.fixture(scope="module")
-def test_set(data):
+def held_out(data):
     return data.X[120:], data.outcomes[120:]
 
 
@@ -41,9 +41,9 @@ class DecidingRegressor(RegressorMixin, BaseEstimator):
 
 
 @pytest.mark.parametrize("target", ["capability", "penalised"])
-def test_points_are_what_the_router_achieves_at_their_weights(data, test_set, target):
+def test_points_are_what_the_router_achieves_at_their_weights(data, held_out, target):
     router = DistributionalRouter(Ridge(), target=target).fit(data.X[:120], data.outcomes[:120])
-    X, outcomes = test_set
+    X, outcomes = held_out
     curve = deferral_curve(router, X, outcomes)
     assert router.cost_weight == 0.05
     assert len(curve.cost_weight) == len(curve.cost) == len(curve.score) > 50
@@ -56,9 +56,9 @@ def test_points_are_what_the_router_achieves_at_their_weights(data, test_set, ta
     assert (routes != before).any()
 
 
-def test_weights_can_be_given(data, test_set):
+def test_weights_can_be_given(data, held_out):
     router = DistributionalRouter(Ridge()).fit(data.X[:120], data.outcomes[:120])
-    X, outcomes = test_set
+    X, outcomes = held_out
     curve = deferral_curve(router, X, outcomes, cost_weights=[0.3, 0.0, 0.1])
     assert curve.cost_weight.tolist() == [0.0, 0.1, 0.3]
     assert router.cost_weight == 0.05
@@ -69,9 +69,9 @@ def test_weights_can_be_given(data, test_set):
     router.set_params(cost_weight=0.05)
 
 
-def test_every_model_alone_is_listed_beside_the_curve(data, test_set):
+def test_every_model_alone_is_listed_beside_the_curve(data, held_out):
     router = DistributionalRouter(Ridge()).fit(data.X[:120], data.outcomes[:120])
-    X, outcomes = test_set
+    X, outcomes = held_out
     for cost_weights in (None, [0.0]):
         models = deferral_curve(router, X, outcomes, cost_weights=cost_weights).models
         assert models.index.tolist() == outcomes.models.tolist()
@@ -83,9 +83,9 @@ def test_every_model_alone_is_listed_beside_the_curve(data, test_set):
             )
 
 
-def test_how_a_curve_is_shown(data, test_set):
+def test_how_a_curve_is_shown(data, held_out):
     router = DistributionalRouter(Ridge()).fit(data.X[:120], data.outcomes[:120])
-    curve = deferral_curve(router, *test_set)
+    curve = deferral_curve(router, *held_out)
     np.testing.assert_array_equal(curve.hull, cost_hull(curve.cost, curve.score))
     frame = curve.to_frame()
     assert list(frame) == ["cost_weight", "cost", "score"]
@@ -96,7 +96,7 @@ def test_how_a_curve_is_shown(data, test_set):
 
 
 @pytest.mark.parametrize("cost_weights", [None, [0.0, 0.1, 0.2]])
-def test_the_router_predicts_once_for_all_weights(data, test_set, cost_weights):
+def test_the_router_predicts_once_for_all_weights(data, held_out, cost_weights):
     class Counting(Ridge):
         calls = 0
 
@@ -105,13 +105,13 @@ def test_the_router_predicts_once_for_all_weights(data, test_set, cost_weights):
             return super().predict(X)
 
     router = DistributionalRouter(Counting()).fit(data.X[:120], data.outcomes[:120])
-    deferral_curve(router, *test_set, cost_weights=cost_weights)
+    deferral_curve(router, *held_out, cost_weights=cost_weights)
     assert Counting.calls == 1
 
 
-def test_an_estimator_with_its_own_decision_rule_is_asked_at_41_weights(data, test_set):
+def test_an_estimator_with_its_own_decision_rule_is_asked_at_41_weights(data, held_out):
     router = DistributionalRouter(DecidingRegressor()).fit(data.X[:120], data.outcomes[:120])
-    X, outcomes = test_set
+    X, outcomes = held_out
     curve = deferral_curve(router, X, outcomes)
     np.testing.assert_allclose(curve.cost_weight, np.arange(41) * 0.0025)
     cheap = outcomes.models[np.where(X[:, 0] > 0, 3, 0)]
@@ -120,10 +120,10 @@ def test_an_estimator_with_its_own_decision_rule_is_asked_at_41_weights(data, te
         np.testing.assert_allclose(curve.score[rows], routed_score(outcomes, routes))
 
 
-def test_a_pipeline_encodes_the_queries_of_its_curve(data, test_set):
+def test_a_pipeline_encodes_the_queries_of_its_curve(data, held_out):
     pipeline = make_pipeline(StandardScaler(), DistributionalRouter(Ridge()))
     pipeline.fit(data.X[:120], data.outcomes[:120])
-    X, outcomes = test_set
+    X, outcomes = held_out
     curve = deferral_curve(pipeline, X, outcomes)
     point = len(curve.cost) // 2
     pipeline.set_params(distributionalrouter__cost_weight=curve.cost_weight[point])
@@ -145,9 +145,9 @@ def with_gap(outcomes, query, model):
     return Outcomes.from_array(scores, models=outcomes.models, costs=costs)
 
 
-def test_a_gap_matters_only_where_some_weight_routes_to_it(data, test_set):
+def test_a_gap_matters_only_where_some_weight_routes_to_it(data, held_out):
     router = DistributionalRouter(Ridge()).fit(data.X[:120], data.outcomes[:120])
-    X, outcomes = test_set
+    X, outcomes = held_out
     weights = deferral_curve(router, X, outcomes).cost_weight
     routed = {
         model
@@ -169,8 +169,8 @@ def test_a_gap_matters_only_where_some_weight_routes_to_it(data, test_set):
             deferral_curve(router, X, gap, cost_weights=weights)
 
 
-def test_bad_input_is_named(data, test_set):
-    X, outcomes = test_set
+def test_bad_input_is_named(data, held_out):
+    X, outcomes = held_out
     fitted = DistributionalRouter(Ridge()).fit(data.X[:120], data.outcomes[:120])
     with pytest.raises(TypeError, match="router must be a DistributionalRouter"):
         deferral_curve(Ridge(), X, outcomes)
