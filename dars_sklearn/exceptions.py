@@ -3,6 +3,7 @@
 __all__ = [
     "CollectionWarning",
     "DarsWarning",
+    "DuplicateRowsWarning",
     "ImputationWarning",
     "InformativeCountsWarning",
     "ParaphraseWarning",
@@ -19,6 +20,10 @@ class DarsWarning(UserWarning):
 
 class CollectionWarning(DarsWarning):
     """Responses or scores are missing, or look faulty, such as empty or identical responses."""
+
+
+class DuplicateRowsWarning(DarsWarning):
+    """Rows of a table repeat other rows exactly, and count as further samples."""
 
 
 class ParaphraseWarning(DarsWarning):

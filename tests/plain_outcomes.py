@@ -14,9 +14,9 @@ COSTS = st.one_of(st.just(np.nan), st.integers(0, 40).map(lambda n: n / 4))
 QUERY_LABELS = st.sampled_from([
     ["first", "second", "third", "fourth"],
     [7, -2, 10**12, 0],
-    ["1", 1, "true", 2.5],
+    ["1", 2, "true", 2.5],
 ])  # fmt: skip
-MODEL_LABELS = st.sampled_from([["small", "large", "medium"], [2, 0, 1], ["1", 1, 3]])
+MODEL_LABELS = st.sampled_from([["small", "large", "medium"], [2, 0, 1], ["1", 2, 3]])
 REPEAT_LABELS = st.sampled_from([[0, 1, 2], [5, 9, 6], ["b", "a", "c"]])
 
 

@@ -1,13 +1,22 @@
 """Read a tidy data frame, of whichever library, as integer codes and floats."""
 
+import os
 from typing import NamedTuple
 
 import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 
-from dars_sklearn.outcomes._keys import Key, sort_labels, with_label_order
+from dars_sklearn.exceptions import DuplicateRowsWarning
+from dars_sklearn.outcomes._keys import Key, check_label_types, sort_labels, with_label_order
+from dars_sklearn.outcomes._messages import (
+    conversation_label,
+    conversation_texts,
+    is_messages,
+    parse_conversation,
+)
 from dars_sklearn.outcomes._validation import list_values
+from dars_sklearn.utils._warnings import warn_user
 
 __all__ = ["FrameColumns", "read_frame"]
 
@@ -29,12 +38,15 @@ class FrameColumns(NamedTuple):
         Costs, None where the table has none.
     extras : dict of str to ndarray of shape (n_outcomes,)
         Token counts and latencies.
+    texts : ndarray of str of shape (n_queries,) or None
+        Texts of the queries, in the order of their labels, None where they are not known.
     """
 
     keys: dict
     score: np.ndarray
     cost: np.ndarray | None
     extras: dict
+    texts: np.ndarray | None
 
 
 def read_frame(frame, names, queries=None, models=None):
@@ -45,7 +57,7 @@ def read_frame(frame, names, queries=None, models=None):
     frame : data frame
         A pandas, polars, pyarrow or duckdb table.
     names : dict of str to str, bool or None
-        Column of each role: "query", "model", "score", "paraphrase", "sample" and "cost".
+        Column of each role: "query", "model", "score", "paraphrase", "sample", "cost" and "text".
     queries, models : array-like or None, default=None
         All labels in the order wanted, or None for the order in which they first appear.
 
@@ -63,19 +75,54 @@ def read_frame(frame, names, queries=None, models=None):
         table.require(names[role], role)
     if len(table) == 0:
         raise ValueError("the table is empty: it has no outcomes")
+    query, conversations = table.query_key(names["query"])
     keys = {
-        "query": with_label_order(table.key(names["query"]), queries, "query"),
-        "model": with_label_order(table.key(names["model"]), models, "model"),
+        "query": with_label_order(query, queries, "query"),
+        "model": with_label_order(table.key(names["model"], "model"), models, "model"),
     }
     for role in ("paraphrase", "sample"):
         if optional[role] is not None:
-            keys[role] = sort_labels(table.key(optional[role]))
+            keys[role] = sort_labels(table.key(optional[role], role))
+    score = table.floats(names["score"])
+    if optional["sample"] is None and names["sample"] is None and _has_repeated(keys, score):
+        table.warn_of_duplicates()
+    texts = conversations
+    if names["text"] is not None:
+        table.require(names["text"], "text")
+        texts = table.texts(names["text"])
     return FrameColumns(
         keys,
-        table.floats(names["score"]),
+        score,
         None if optional["cost"] is None else table.floats(optional["cost"]),
         {name: table.floats(name) for name in _EXTRAS if name in table.names},
+        None if texts is None else _text_per_query(texts, keys["query"]),
     )
+
+
+def _has_repeated(keys, score):
+    """Return whether any outcomes may have the same keys and score, judged by their hashes."""
+    columns = {role: key.codes for role, key in keys.items()} | {"score": score}
+    return not pd.util.hash_pandas_object(pd.DataFrame(columns), index=False).is_unique
+
+
+def _text_per_query(texts, key):
+    """Return the text of each query; refuse a query whose rows have different texts."""
+    codes, text_labels = pd.factorize(np.asarray(texts, dtype=object))
+    if codes.min(initial=0) < 0:
+        rows = np.flatnonzero(codes < 0)
+        raise ValueError(f"the text of the query is missing in {list_values(rows, 'row')}")
+    of_query = np.full(len(key.labels), -1)
+    of_query[key.codes] = codes
+    different = np.flatnonzero(of_query[key.codes] != codes)
+    if len(different):
+        row = different[0]
+        label = key.labels[key.codes[row]]
+        raise ValueError(
+            f"query {label!r} has several texts, such as {text_labels[codes[row]]!r} and "
+            f"{text_labels[of_query[key.codes[row]]]!r}; keep the wordings of a query in the "
+            "column of paraphrases, and one text in the column of texts"
+        )
+    return np.where(of_query < 0, None, np.asarray(text_labels, dtype=object)[of_query])
 
 
 class _Table:
@@ -87,7 +134,7 @@ class _Table:
         except TypeError as error:
             raise TypeError(
                 "frame must be a pandas, polars, pyarrow or duckdb table, got "
-                f"{type(frame).__name__!r}; for arrays use Outcomes.from_array"
+                f"{type(frame).__name__!r}; {_how_to_make_a_table(frame)}"
             ) from error
         self._table = table.collect() if isinstance(table, nw.LazyFrame) else table
         self.names = self._table.columns
@@ -100,9 +147,9 @@ class _Table:
         if names["model"] not in self.names and names["score"] not in self.names:
             raise ValueError(
                 f"the table has neither a column {names['model']!r} nor {names['score']!r}; its "
-                f"columns are {', '.join(map(repr, self.names))}. If it has one row per query and "
-                "one column per model, use Outcomes.from_array(table.to_numpy(), "
-                "queries=table.index, models=table.columns)"
+                f"columns are {', '.join(map(repr, self.names))}. If it has one row per outcome, "
+                "name its columns with model= and score=; if it has one row per query and one "
+                "column per model, use Outcomes.from_array(scores, queries=, models=)"
             )
 
     def require(self, name, role):
@@ -122,11 +169,62 @@ class _Table:
         self.require(name, role)
         return name
 
-    def key(self, name):
-        """Return the labels of a column as a key; refuse missing labels."""
+    def key(self, name, noun):
+        """Return the labels of a column as a key; refuse missing and ambiguous labels."""
+        return self._key_of_values(self._values(name), name, noun)
+
+    def query_key(self, name):
+        """Return the key of the queries, and the texts of the rows if they are conversations."""
+        values = self._values(name)
+        if not _may_hold_lists(values):
+            key = self._key_of_values(values, name, "query")
+            texts = conversation_texts(key.labels)  # of conversations as JSON texts
+            return key, None if texts is None else texts[key.codes]
+        labels = pd.Series([_conversation_label(value, row) for row, value in enumerate(values)])
+        return self._key_of_values(labels, name, "query"), conversation_texts(values)
+
+    def texts(self, name):
+        """Return the texts of a column, those of conversations included."""
+        values = self._values(name)
+        texts = conversation_texts(values)
+        return list(values) if texts is None else texts
+
+    def warn_of_duplicates(self):
+        """Warn of rows that are equal in every column."""
+        n_extra = len(self) - len(self._distinct_rows())
+        if n_extra:
+            warn_user(
+                f"{n_extra} of {len(self)} rows repeat another row exactly, and the table has no "
+                "column of samples; each is taken as a further sample. Pass sample=False if that "
+                "is what they are, or drop them from the table first, with drop_duplicates() in "
+                "pandas or unique(maintain_order=True) in polars",
+                DuplicateRowsWarning,
+            )
+
+    def _distinct_rows(self):
+        try:
+            return self._table.unique()
+        except Exception:  # each library has its own error for columns of lists and the like
+            columns = {name: list(map(str, self._table[name].to_list())) for name in self.names}
+            return pd.DataFrame(columns).drop_duplicates()
+
+    def _values(self, name):
+        """Return a column as a pandas Series or a numpy array."""
         column = self._table[name]
         native = column.to_native()
-        key = _encode_labels(native if isinstance(native, pd.Series) else column.to_numpy())
+        if isinstance(native, pd.Series):
+            return native
+        # numpy has no dates, and would move times to UTC.
+        with_time_zone = column.dtype == nw.Datetime and column.dtype.time_zone is not None
+        if column.dtype.is_nested() or column.dtype == nw.Date or with_time_zone:
+            return np.fromiter(column.to_list(), dtype=object, count=len(column))
+        return column.to_numpy()
+
+    def _key_of_values(self, values, name, noun):
+        if not isinstance(values, pd.Series) or values.dtype == object:
+            check_label_types(np.asarray(values), noun)
+        key = _encode_labels(values)
+        check_label_types(key.labels, noun)
         if key.codes.min(initial=0) < 0:
             rows = np.flatnonzero(key.codes < 0)
             raise ValueError(f"column {name!r} is missing in {list_values(rows, 'row')}")
@@ -136,6 +234,13 @@ class _Table:
         """Return a column as float64, its missing values as NaN."""
         column = self._table[name]
         native = column.to_native()
+        if column.dtype == nw.Duration:
+            column = column.dt.total_nanoseconds()
+            return column.cast(nw.Float64).to_numpy().astype(np.float64, copy=False) / 1e9
+        if column.dtype.is_temporal():
+            raise ValueError(f"column {name!r} must be numeric, got {column.dtype}")
+        if isinstance(native, pd.Series) and np.iscomplexobj(native):
+            raise ValueError(f"column {name!r} must be numeric, got complex numbers")
         if not (column.dtype.is_numeric() or column.dtype == nw.Boolean):
             try:
                 return pd.to_numeric(pd.Series(native)).to_numpy(np.float64)
@@ -144,6 +249,35 @@ class _Table:
         if isinstance(native, pd.Series):
             return native.to_numpy(np.float64, na_value=np.nan)
         return column.cast(nw.Float64).to_numpy().astype(np.float64, copy=False)
+
+
+def _how_to_make_a_table(frame):
+    """Return what to do with something that is not a table."""
+    if isinstance(frame, (str, os.PathLike)):
+        return "read the file first, for example with pandas.read_parquet or pandas.read_csv"
+    if isinstance(frame, (list, dict)) or getattr(getattr(frame, "dtype", None), "names", None):
+        return "make one with pandas.DataFrame(...)"
+    return "for arrays use Outcomes.from_array"
+
+
+def _may_hold_lists(values):
+    """Return whether a column has values that are neither text nor numbers, such as lists."""
+    return (
+        values.dtype == object
+        and any(isinstance(value, (list, tuple, dict, np.ndarray)) for value in values)
+        and not all(isinstance(value, tuple) and not is_messages(value) for value in values)
+    )
+
+
+def _conversation_label(value, row):
+    """Return the label of a row that is a conversation; refuse a row that is something else."""
+    messages = parse_conversation(value)
+    if messages is None:
+        raise ValueError(
+            f"row {row} of the column of queries is {value!r}, and other rows are lists; a query "
+            "is a text, a number, or a conversation: a list of messages with 'role' and 'content'"
+        )
+    return conversation_label(messages)
 
 
 def _encode_labels(values):

@@ -5,11 +5,14 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from dars_sklearn.outcomes._messages import conversation_label, is_messages
 from dars_sklearn.outcomes._validation import list_values, plural
 
 __all__ = [
     "Key",
+    "SAMPLES_REMEDY",
     "SortedOutcomes",
+    "check_label_types",
     "find_labels",
     "label_array",
     "number_within_groups",
@@ -19,6 +22,8 @@ __all__ = [
     "unique_labels",
     "with_label_order",
 ]
+
+SAMPLES_REMEDY = "with sample=False, samples are numbered in the order of the rows"
 
 
 class Key(NamedTuple):
@@ -56,9 +61,16 @@ class SortedOutcomes(NamedTuple):
 
 
 def label_array(labels):
-    """Return labels as an array in which texts stay texts, numbers numbers and tuples tuples."""
-    labels = list(labels)
-    if all(isinstance(label, (int, np.integer, np.bool_)) for label in labels):
+    """Return labels as an array in which texts stay texts, numbers numbers and tuples tuples.
+
+    The label of a conversation is its JSON.
+    """
+    labels = [conversation_label(label) if is_messages(label) else label for label in labels]
+    labels = [label.item() if isinstance(label, np.str_) else label for label in labels]
+    n_booleans = sum(isinstance(label, (bool, np.bool_)) for label in labels)
+    if n_booleans in (0, len(labels)) and all(
+        isinstance(label, (int, np.integer, np.bool_)) for label in labels
+    ):
         array = np.asarray(labels)
         if array.dtype.kind in "iub":
             return array
@@ -66,26 +78,107 @@ def label_array(labels):
 
 
 def unique_labels(labels, noun):
-    """Return labels as an array; refuse labels that are given twice."""
+    """Return labels as an array; refuse labels that are given twice, or without an order."""
+    if isinstance(labels, (str, bytes, set, frozenset)):
+        raise TypeError(
+            f"{plural(noun)} must be a list of labels, got {labels!r}, which "
+            f"{'is a single one' if isinstance(labels, (str, bytes)) else 'has no order'}"
+        )
     array = label_array(labels)
+    check_label_types(array, noun)
+    _check_unicode(array, noun)
     repeated = pd.Index(array)[pd.Index(array).duplicated()].unique()
     if len(repeated):
-        raise ValueError(f"each {noun} must be given once; repeated: {list_values(repeated, noun)}")
+        advice = (
+            "; if several queries have the same text, label them by ids and keep the texts with "
+            "outcomes.with_texts(texts)"
+            if noun == "query"
+            else ""
+        )
+        raise ValueError(
+            f"each {noun} must be given once; repeated: {list_values(repeated, noun)}{advice}"
+        )
     return array
 
 
-def find_labels(known, wanted, noun):
+def check_label_types(labels, noun):
+    """Refuse labels of bytes, and labels that differ in their type only, such as 1 and "1".
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n_labels,)
+        Labels, which may be repeated.
+    noun : str
+        What is labelled.
+
+    Raises
+    ------
+    ValueError
+        If a label is bytes, or two labels of different types are equal or look the same.
+    """
+    if labels.dtype.kind not in "OS":
+        return
+    kind = pd.api.types.infer_dtype(labels, skipna=True)
+    if kind == "string":
+        return
+    as_bytes = [label for label in labels.tolist() if isinstance(label, bytes)]
+    if as_bytes:
+        raise ValueError(
+            f"{list_values(as_bytes[:1], noun)} is bytes; decode labels to str, for example with "
+            "column.str.decode('utf-8')"
+        )
+    if kind.startswith("mixed"):
+        plain = [label.item() if isinstance(label, np.generic) else label for label in labels]
+        # 1 and "1" are printed alike; True and 1 are equal as well.
+        for appearance in (str, _numeral):
+            _check_one_type_per_appearance(plain, noun, appearance)
+
+
+def _check_unicode(labels, noun):
+    """Refuse texts that cannot be stored or printed: those with half of a surrogate pair."""
+    for label in labels.tolist() if labels.dtype.kind == "O" else ():
+        if isinstance(label, str) and not label.isascii():
+            try:
+                label.encode()
+            except UnicodeEncodeError as error:
+                raise ValueError(
+                    f"{noun} {label!r} is not valid Unicode: it contains a lone surrogate; decode "
+                    "the labels with errors='replace', or rename it"
+                ) from error
+
+
+def _numeral(label):
+    """Return a label as text, equal for equal numbers of different types."""
+    return format(label, "g") if isinstance(label, (bool, int, float)) else str(label)
+
+
+def _check_one_type_per_appearance(labels, noun, appearance):
+    """Refuse labels of different types that appear the same."""
+    first = {}
+    for label in labels:
+        other = first.setdefault(appearance(label), label)
+        if type(other) is not type(label):
+            raise ValueError(
+                f"{plural(noun)} {other!r} and {label!r} differ in their type only; give all "
+                f"labels of {plural(noun)} one type, for example with .astype(str)"
+            )
+
+
+def find_labels(known, wanted, noun, place="the outcomes"):
     """Return the positions of labels among known ones; refuse unknown labels."""
     positions = pd.Index(known).get_indexer(pd.Index(wanted))
     if (positions < 0).any():
         missing = np.asarray(wanted)[positions < 0]
-        raise ValueError(f"unknown {list_values(missing, noun)}")
+        raise ValueError(
+            f"unknown {list_values(missing, noun)}; {place} have {list_values(known, noun)}"
+        )
     return positions
 
 
 def with_label_order(key, wanted, noun):
     """Renumber a key to the order of the labels given, if any are."""
     codes, labels = key
+    _check_unicode(labels, noun)
     if labels.dtype.kind not in "iub":
         labels = pd.Index(labels).astype(object).to_numpy()  # numpy makes integers of dates
     if wanted is None:
@@ -112,7 +205,7 @@ def sort_labels(key):
     return Key(rank[key.codes], key.labels[order])
 
 
-def sort_outcomes(keys):
+def sort_outcomes(keys, remedy=SAMPLES_REMEDY):
     """Find the order of outcomes by (query, model, paraphrase, sample).
 
     Parameters
@@ -120,6 +213,8 @@ def sort_outcomes(keys):
     keys : dict of str to Key
         Keys by role; "paraphrase" and "sample" may be absent. The dict is emptied on the way,
         because for a large table each key needs as much memory as the scores.
+    remedy : str
+        What to do about outcomes that occur twice, for the error.
 
     Returns
     -------
@@ -140,7 +235,7 @@ def sort_outcomes(keys):
         if on_grid is not None:
             return on_grid
         order = np.lexsort((sample, paraphrase, pair))
-        _check_no_duplicates(order, pair, paraphrase, sample, labels)
+        _check_no_duplicates(order, pair, paraphrase, sample, labels, remedy)
         sample = sample[order].astype(np.int32, copy=False)
         paraphrase = paraphrase[order].astype(np.int32, copy=False)
     else:
@@ -184,7 +279,7 @@ def _running_sample_numbers(pair, paraphrase):
     return (np.arange(len(pair)) - np.repeat(starts, lengths)).astype(np.int32)
 
 
-def _check_no_duplicates(order, pair, paraphrase, sample, labels):
+def _check_no_duplicates(order, pair, paraphrase, sample, labels, remedy):
     """Refuse outcomes whose four keys are the same; name the first two rows."""
     previous, following = order[:-1], order[1:]
     same = pair[previous] == pair[following]
@@ -201,8 +296,7 @@ def _check_no_duplicates(order, pair, paraphrase, sample, labels):
     named = ", ".join(f"{role} {value!s}" for role, value in key.items())
     raise ValueError(
         f"{named} occurs more than once, first in rows {first} and {second} "
-        f"({same.sum()} duplicates in all); with sample=False, samples are numbered in the order "
-        "of the rows"
+        f"({same.sum()} {plural('duplicate', same.sum())} in all); {remedy}"
     )
 
 

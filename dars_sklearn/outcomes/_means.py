@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from dars_sklearn.outcomes._alignment import check_labelled_order
 from dars_sklearn.utils._validation import check_sample_weight
 
 __all__ = ["column_means", "weighted_mean"]
@@ -28,7 +29,7 @@ def column_means(table, fallback=np.nan):
     return np.where(n_known > 0, total / np.maximum(n_known, 1), fallback)
 
 
-def weighted_mean(values, sample_weight=None):
+def weighted_mean(values, sample_weight=None, outcomes=None):
     """Weighted mean of the known values.
 
     Parameters
@@ -37,6 +38,8 @@ def weighted_mean(values, sample_weight=None):
         Values, NaN where unknown.
     sample_weight : array-like of shape (n_queries,), default=None
         Weights of the queries.
+    outcomes : Outcomes or None, default=None
+        Outcomes of the queries, with which the labels of weights in a pandas Series are compared.
 
     Returns
     -------
@@ -46,8 +49,13 @@ def weighted_mean(values, sample_weight=None):
     Raises
     ------
     ValueError
-        If there is not one weight per query.
+        If there is not one weight per query, a weight is negative, or they are labelled by the
+        queries in another order.
     """
+    if outcomes is not None:
+        check_labelled_order(sample_weight, outcomes, "sample_weight")
     weight = check_sample_weight(sample_weight, len(values))
+    if (weight < 0).any():
+        raise ValueError(f"sample_weight must not be negative, got {weight.min():g}")
     known = ~np.isnan(values) & (weight != 0)
     return float(np.average(values[known], weights=weight[known])) if known.any() else float("nan")

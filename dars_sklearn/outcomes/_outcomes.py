@@ -1,15 +1,17 @@
 """Outcomes: the scored, priced responses that everything else is computed from."""
 
 from copy import copy
-from html import escape
 
 import numpy as np
 import pandas as pd
 from sklearn.utils import check_random_state
 
-from dars_sklearn.outcomes._arrays import array_costs, array_labels, score_grid
+from dars_sklearn.outcomes._alignment import check_labelled_order
+from dars_sklearn.outcomes._arrays import array_costs, array_labels, score_grid, table_labels
+from dars_sklearn.outcomes._concat import concat_columns
 from dars_sklearn.outcomes._frame import read_frame
 from dars_sklearn.outcomes._keys import (
+    SAMPLES_REMEDY,
     Key,
     find_labels,
     label_array,
@@ -17,8 +19,11 @@ from dars_sklearn.outcomes._keys import (
     sort_outcomes,
     unique_labels,
 )
+from dars_sklearn.outcomes._messages import conversation_texts
 from dars_sklearn.outcomes._pair_statistics import summarise_pairs
+from dars_sklearn.outcomes._pricing import price_tables
 from dars_sklearn.outcomes._resampling import design_mask, single_shot_indices
+from dars_sklearn.outcomes._texts import check_texts
 from dars_sklearn.outcomes._validation import (
     check_costs,
     check_every_query_has_outcomes,
@@ -27,6 +32,7 @@ from dars_sklearn.outcomes._validation import (
     list_values,
     plural,
 )
+from dars_sklearn.utils._html import html_table, html_view
 
 __all__ = ["Outcomes", "as_outcomes"]
 
@@ -45,6 +51,11 @@ class Outcomes:
         Query labels, in the order of the rows of X. Indexing may repeat them.
     models : ndarray of shape (n_models,)
         Model names.
+    texts : ndarray of str of shape (n_queries,) or None
+        Texts of the queries, where they are kept beside the labels: with them, whatever is
+        given as X is compared with the queries of the outcomes, row by row.
+    numbered : bool
+        Whether the query labels only number the queries, because none were given.
     score_range : tuple of float or None
         Lowest and highest possible score, or None where every finite score is allowed.
     score : ndarray of shape (n_outcomes,)
@@ -83,7 +94,8 @@ class Outcomes:
 
     def __init__(
         self, score, offsets, queries, models, *, paraphrase, sample, paraphrase_labels,
-        sample_labels, cost=None, extras=None, score_range=(0.0, 1.0), full_grid=False,
+        sample_labels, cost=None, extras=None, texts=None, numbered=False, score_range=(0.0, 1.0),
+        full_grid=False,
     ):  # fmt: skip
         self.score = score
         self.offsets = offsets
@@ -92,6 +104,8 @@ class Outcomes:
         self.paraphrase = paraphrase
         self.sample = sample
         self.cost = cost
+        self.texts = texts
+        self.numbered = numbered
         self.score_range = score_range
         self.full_grid = full_grid
         self._paraphrase_labels = paraphrase_labels
@@ -114,6 +128,7 @@ class Outcomes:
         queries=None,
         models=None,
         *,
+        text=None,
         score_range=(0.0, 1.0),
     ):
         """Read a tidy table with one row per outcome.
@@ -124,15 +139,24 @@ class Outcomes:
             A pandas, polars, pyarrow or duckdb table. Columns named ``input_tokens``,
             ``output_tokens`` and ``latency`` are kept.
         query, model, score : str
-            Names of these columns.
+            Names of these columns. Queries may be ids, texts or conversations (lists of messages
+            with role and content); a conversation becomes a label in JSON, and its text is that
+            of its last user message. Rows with the same query are outcomes of one query: where
+            several questions have one text, give ``query`` a column of ids and ``text`` the
+            column of the texts.
         paraphrase, sample, cost : str, False or None, default=None
             Names of these columns. None uses the column of that very name if the table has one;
             False uses none. Without samples, the rows of a (query, model, paraphrase) are
-            numbered in their order.
+            numbered in their order, and rows that are equal in every column are warned of,
+            unless ``sample=False``.
         queries, models : array-like or None, default=None
             All labels, in the order wanted. None uses the order in which they first appear.
+        text : str or None, default=None
+            Name of the column of the queries' texts, if their labels are ids. With it, X is
+            compared with the outcomes' queries wherever both are given.
         score_range : tuple of float or None, default=(0.0, 1.0)
-            Lowest and highest possible score. None allows every finite score.
+            Lowest and highest possible score, which become 0 and 1 in utilities. None allows
+            every finite score, and utilities take scores as they are.
 
         Returns
         -------
@@ -144,8 +168,13 @@ class Outcomes:
         ValueError
             If the table is empty or lacks a column; if a key is missing, a (query, model,
             paraphrase, sample) occurs twice, a label is not in ``queries`` or ``models``, or a
-            query has no row; if a score is missing or out of range, or a cost is negative or
-            infinite.
+            query has no row, or several texts; if a score is missing or out of range, or a cost
+            is negative or infinite.
+
+        Warns
+        -----
+        DuplicateRowsWarning
+            If rows are equal in every column, and nothing says that they are samples.
 
         Examples
         --------
@@ -162,16 +191,32 @@ class Outcomes:
             "paraphrase": paraphrase,
             "sample": sample,
             "cost": cost,
+            "text": text,
         }
         table = read_frame(frame, names, queries, models)
         outcomes = cls.from_codes(
-            table.keys, table.score, table.cost, extras=table.extras, score_range=score_range
+            table.keys,
+            table.score,
+            table.cost,
+            extras=table.extras,
+            texts=table.texts,
+            score_range=score_range,
         )
         check_every_query_has_outcomes(outcomes.counts().sum(axis=1), outcomes.queries)
         return outcomes
 
     @classmethod
-    def from_codes(cls, keys, score, cost=None, *, extras=None, score_range=(0.0, 1.0)):
+    def from_codes(
+        cls,
+        keys,
+        score,
+        cost=None,
+        *,
+        extras=None,
+        texts=None,
+        score_range=(0.0, 1.0),
+        duplicates_remedy=SAMPLES_REMEDY,
+    ):
         """Create outcomes from keys that are integer codes already, in any order.
 
         Unlike the other two constructors, this one accepts queries without an outcome, so that a
@@ -190,8 +235,13 @@ class Outcomes:
             Costs in the user's unit.
         extras : dict of str to ndarray of shape (n_outcomes,), default=None
             Token counts and latencies.
+        texts : ndarray of str of shape (n_queries,) or None, default=None
+            Texts of the queries, in the order of their labels.
         score_range : tuple of float or None, default=(0.0, 1.0)
-            Lowest and highest possible score. None allows every finite score.
+            Lowest and highest possible score, which become 0 and 1 in utilities. None allows
+            every finite score, and utilities take scores as they are.
+        duplicates_remedy : str
+            What to do about outcomes that occur twice, for the error.
 
         Returns
         -------
@@ -208,7 +258,7 @@ class Outcomes:
         check_scores(score, score_range)
         if cost is not None:
             check_costs(cost)
-        ordered = sort_outcomes(named)
+        ordered = sort_outcomes(named, duplicates_remedy)
         labels.setdefault("paraphrase", np.arange(1))
         labels.setdefault("sample", np.arange(ordered.sample.max(initial=-1) + 1))
         n_cells = len(ordered.counts) * len(labels["paraphrase"]) * len(labels["sample"])
@@ -223,6 +273,7 @@ class Outcomes:
             sample_labels=labels["sample"],
             cost=None if cost is None else cost[ordered.order],
             extras={name: values[ordered.order] for name, values in (extras or {}).items()},
+            texts=texts,
             score_range=check_score_range(score_range),
             full_grid=len(score) == n_cells,
         )
@@ -235,15 +286,17 @@ class Outcomes:
         ----------
         scores : array-like of shape (n_queries, n_models[[, n_paraphrases], n_samples])
             Scores of 2 to 4 dimensions: (query, model), (query, model, sample) or (query,
-            model, paraphrase, sample). NaN where there is no outcome.
+            model, paraphrase, sample). NaN, or masked, where there is no outcome.
         models : array-like of shape (n_models,) or None, default=None
-            Model names. None numbers the models.
+            Model names. None takes the columns of a data frame, and numbers the models otherwise.
         queries : array-like of shape (n_queries,) or None, default=None
-            Query labels. None numbers the queries.
+            Query labels. None takes the index of a data frame, and numbers the queries otherwise.
         costs : array-like of the shape of scores, or of (n_models,), default=None
-            Cost of each outcome, or of an outcome of each model, in the user's unit.
+            Cost of each outcome, or of an outcome of each model, in the user's unit. Costs in a
+            data frame or a Series are found by their labels, in whatever order.
         score_range : tuple of float or None, default=(0.0, 1.0)
-            Lowest and highest possible score. None allows every finite score.
+            Lowest and highest possible score, which become 0 and 1 in utilities. None allows
+            every finite score, and utilities take scores as they are.
 
         Returns
         -------
@@ -262,6 +315,8 @@ class Outcomes:
         >>> Outcomes.from_array([[[1, 0, 1], [0, 0, float("nan")]]])
         <Outcomes: 1 query x 2 models, 5 outcomes, 2 to 3 per pair>
         """
+        queries = None if queries is None else list(queries)
+        queries, models = table_labels(scores, queries, models)
         grid = score_grid(scores)
         n_queries, n_models, n_paraphrases, n_samples = grid.shape
         query_labels = array_labels(queries, n_queries, "query")
@@ -280,10 +335,49 @@ class Outcomes:
             sample=sample,
             paraphrase_labels=np.arange(n_paraphrases),
             sample_labels=np.arange(n_samples),
-            cost=None if costs is None else array_costs(costs, np.shape(scores), present),
+            cost=None
+            if costs is None
+            else array_costs(costs, np.shape(scores), present, query_labels, model_labels),
+            texts=conversation_texts(queries),
+            numbered=queries is None,
             score_range=check_score_range(score_range),
             full_grid=bool(present.all()),
         )
+
+    @classmethod
+    def concat(cls, parts, *, new_samples=False):
+        """Put several outcomes together: further queries, models, paraphrases or samples.
+
+        Parameters
+        ----------
+        parts : sequence of Outcomes
+            Outcomes of one score range. Queries, models, paraphrases and samples with the same
+            label are the same.
+        new_samples : bool, default=False
+            Whether outcomes of the same (query, model, paraphrase) in different parts are
+            further samples, whatever their labels; samples are then numbered anew.
+
+        Returns
+        -------
+        Outcomes
+            All outcomes; queries and models in the order in which they first appear. A cost, a
+            token count or a latency that a part does not have is NaN.
+
+        Raises
+        ------
+        ValueError
+            If the same (query, model, paraphrase, sample) occurs twice, a part has a query
+            twice, a query has different texts, or score ranges differ.
+
+        Examples
+        --------
+        >>> from dars_sklearn import Outcomes
+        >>> monday = Outcomes.from_array([[1, 0]], queries=["2 + 2?"], models=["a", "b"])
+        >>> tuesday = Outcomes.from_array([[1, 1]], queries=["3 + 3?"], models=["a", "c"])
+        >>> Outcomes.concat([monday, tuesday])
+        <Outcomes: 2 queries x 3 models, 4 outcomes, 0 to 1 per pair>
+        """
+        return cls.from_codes(**concat_columns(list(parts), new_samples=new_samples))
 
     # ---- export --------------------------------------------------------------
 
@@ -293,23 +387,20 @@ class Outcomes:
         Returns
         -------
         pandas.DataFrame
-            Columns query, model, paraphrase, sample and score, then cost, token counts and
+            Columns query, model, paraphrase, sample and score, then cost, text, token counts and
             latency where there are any; and ``row``, the position of the query, where a query
             label occurs more than once.
         """
-        row, model = np.divmod(self.pair_indices(), self.n_models)
-        columns = {
-            "query": self.queries[row],
-            "model": self.models[model],
-            "paraphrase": self._paraphrase_labels[self.paraphrase],
-            "sample": self._sample_labels[self.sample],
-            "score": self.score,
-        }
+        keys, extras = self.keys_and_extras()
+        columns = {role: key.labels[key.codes] for role, key in keys.items()}
+        columns["score"] = self.score
         if pd.Index(self.queries).has_duplicates:
-            columns = {"row": row} | columns
+            columns = {"row": keys["query"].codes} | columns
         if self.cost is not None:
             columns["cost"] = self.cost
-        return pd.DataFrame(columns | self._extras)
+        if self.texts is not None:
+            columns["text"] = self.texts[keys["query"].codes]
+        return pd.DataFrame(columns | extras)
 
     def to_array(self, values="score"):
         """Return one value of each outcome as a dense array.
@@ -389,6 +480,25 @@ class Outcomes:
         """
         return self.pair_indices() % self.n_models
 
+    def keys_and_extras(self):
+        """Return the keys of each outcome, and what is known of it beside its score and cost.
+
+        Returns
+        -------
+        keys : dict of str to Key
+            Codes and labels for "query", "model", "paraphrase" and "sample".
+        extras : dict of str to ndarray of shape (n_outcomes,)
+            Token counts and latencies.
+        """
+        query, model = np.divmod(self.pair_indices(), self.n_models)
+        keys = {
+            "query": Key(query, self.queries),
+            "model": Key(model, self.models),
+            "paraphrase": Key(self.paraphrase, self._paraphrase_labels),
+            "sample": Key(self.sample, self._sample_labels),
+        }
+        return keys, dict(self._extras)
+
     def pair_statistics(self, weighting="balanced"):
         """Mean score, mean cost and spread of each (query, model) pair.
 
@@ -426,6 +536,7 @@ class Outcomes:
             if len(key) != 2 or key[1] is not Ellipsis:
                 raise IndexError("outcomes are indexed by query only; see subset(models=)")
             key = key[0]
+        check_labelled_order(key, self, "the mask")
         rows = np.atleast_1d(np.arange(self.n_queries)[key])
         if rows.ndim > 1:
             raise IndexError(
@@ -453,6 +564,8 @@ class Outcomes:
             If a model is unknown or given twice.
         """
         columns = find_labels(self.models, unique_labels(models, "model"), "model")
+        if len(columns) == 0:
+            raise ValueError("models is empty; select at least one model")
         return self._select(np.arange(self.n_queries), columns)
 
     def reindex(self, queries):
@@ -501,7 +614,7 @@ class Outcomes:
         The single-shot baseline of arXiv 2606.06924.
         """
         indices, observed = single_shot_indices(self.offsets, check_random_state(random_state))
-        return self._take(indices, observed, self.queries, self.models, observed.all())
+        return self._take(indices, observed, full_grid=observed.all())
 
     def subsample(self, n_paraphrases=None, n_samples=None, random_state=None):
         """Draw a smaller design: fewer paraphrases per query, fewer samples per paraphrase.
@@ -534,7 +647,7 @@ class Outcomes:
         """
         keep = design_mask(self, n_paraphrases, n_samples, check_random_state(random_state))
         counts = np.bincount(self.pair_indices()[keep], minlength=len(self.offsets) - 1)
-        return self._take(np.flatnonzero(keep), counts, self.queries, self.models, self.full_grid)
+        return self._take(np.flatnonzero(keep), counts, full_grid=self.full_grid)
 
     def _select(self, rows, columns):
         pairs = (rows[:, None] * self.n_models + columns).ravel()
@@ -542,29 +655,74 @@ class Outcomes:
         ends = np.cumsum(counts)
         shift = self.offsets[pairs] - (ends - counts)
         indices = np.arange(ends[-1] if len(ends) else 0) + np.repeat(shift, counts)
-        queries, models = self.queries[rows], self.models[columns]
-        selected = self._take(indices, counts, queries, models, self.full_grid)
+        selected = self._take(indices, counts, full_grid=self.full_grid)
+        selected.queries, selected.models = self.queries[rows], self.models[columns]
+        selected.texts = None if self.texts is None else self.texts[rows]
         selected._statistics = {
             balanced: _read_only(statistics.take(rows, columns))
             for balanced, statistics in self._statistics.items()
         }
         return selected
 
-    def _take(self, indices, counts, queries, models, full_grid):
+    def _take(self, indices, counts, *, full_grid):
+        """Return the outcomes at some indices, with the number that each pair then has."""
         return Outcomes(
             self.score[indices],
             np.concatenate([[0], np.cumsum(counts)]),
-            queries,
-            models,
+            self.queries,
+            self.models,
             paraphrase=self.paraphrase[indices],
             sample=self.sample[indices],
             paraphrase_labels=self._paraphrase_labels,
             sample_labels=self._sample_labels,
             cost=None if self.cost is None else self.cost[indices],
             extras={name: values[indices] for name, values in self._extras.items()},
+            texts=self.texts,
+            numbered=self.numbered,
             score_range=self.score_range,
             full_grid=bool(full_grid),
         )
+
+    def with_texts(self, texts):
+        """Keep the texts of the queries beside their labels.
+
+        With texts, X is compared with the queries of the outcomes, row by row, wherever both are
+        given.
+
+        Parameters
+        ----------
+        texts : array-like of str of shape (n_queries,)
+            Texts, or conversations, of the queries, in their order. Several queries may have the
+            same text.
+
+        Returns
+        -------
+        Outcomes
+            The same outcomes with these texts.
+
+        Raises
+        ------
+        ValueError
+            If there is not one text per query, one is blank, or texts in a Series are labelled
+            by the queries in another order.
+
+        Examples
+        --------
+        >>> from dars_sklearn import Outcomes
+        >>> outcomes = Outcomes.from_array([[1, 0], [0, 1]], queries=["q1", "q2"])
+        >>> outcomes.with_texts(["2 + 2?", "Capital of Peru?"]).texts
+        array(['2 + 2?', 'Capital of Peru?'], dtype=object)
+        """
+        check_labelled_order(texts, self, "texts")
+        table = check_texts(texts)
+        if table.shape != (self.n_queries, 1):
+            raise ValueError(
+                f"texts must have one text for each of the {self.n_queries} queries, got shape "
+                f"{np.shape(texts)}"
+            )
+        labelled = copy(self)
+        labelled.texts = table[:, 0]
+        return labelled
 
     # ---- costs -----------------------------------------------------------------
 
@@ -574,18 +732,20 @@ class Outcomes:
         Parameters
         ----------
         prices : dict of str to (float, float)
-            For each model, the price of a million input tokens and that of a million output
-            tokens, in the user's unit.
+            For some or all models, the price of a million input tokens and that of a million
+            output tokens, in the user's unit. The other models keep the costs they have.
 
         Returns
         -------
         Outcomes
-            The same outcomes with other costs, NaN where token counts are unknown.
+            The same outcomes with other costs; those of a model with prices are NaN where its
+            token counts are unknown.
 
         Raises
         ------
         ValueError
-            If a model has no prices, a price is negative, or there are no token counts.
+            If a model has neither prices nor costs; if some models have no prices and some
+            prices belong to no model; if a price is negative, or there are no token counts.
 
         Examples
         --------
@@ -596,16 +756,39 @@ class Outcomes:
         >>> Outcomes.from_frame(table).with_prices({"m": (0.5, 2.0)}).cost
         array([0.0015])
         """
-        missing = [model for model in self.models.tolist() if model not in prices]
-        if missing:
-            raise ValueError(f"prices has no entry for {list_values(missing, 'model')}")
+        input_price, output_price, priced = price_tables(prices, self.models)
+        model = self.model_indices()
+        if not priced.all():
+            self._check_costs_without_prices(prices, priced, model)
         if not {"input_tokens", "output_tokens"} <= set(self._extras):
-            raise ValueError("these outcomes have no input_tokens and output_tokens to price")
-        table = np.array([prices[model] for model in self.models.tolist()], dtype=np.float64)
-        input_price, output_price = table[self.model_indices()].T / 1e6
-        cost = self._extras["input_tokens"] * input_price
-        cost += self._extras["output_tokens"] * output_price
+            raise ValueError(
+                "these outcomes have no input_tokens and output_tokens to price; where costs are "
+                "known, they belong into the column of costs, 0 for a free model"
+            )
+        cost = self._extras["input_tokens"] * (input_price / 1e6)[model]
+        cost += self._extras["output_tokens"] * (output_price / 1e6)[model]
+        if not priced.all():
+            cost = np.where(priced[model], cost, self.cost)
         return self._with_cost(cost)
+
+    def _check_costs_without_prices(self, prices, priced, model):
+        """Refuse models that have neither a price nor a cost, and prices that may be misnamed."""
+        known = np.zeros(len(model), dtype=bool) if self.cost is None else ~np.isnan(self.cost)
+        n_known, n_outcomes = (
+            np.bincount(own, minlength=self.n_models) for own in (model[known], model)
+        )
+        without = self.models[~priced & (n_known == 0) & (n_outcomes > 0)]
+        if len(without):
+            raise ValueError(
+                f"prices has no entry for {list_values(without, 'model')}, and no cost is known"
+            )
+        unknown = [name for name in prices if name not in set(self.models.tolist())]
+        if unknown:
+            raise ValueError(
+                f"prices has no entry for {list_values(self.models[~priced], 'model')}, but for "
+                f"{list_values(unknown, 'model')}, which these outcomes do not have; correct the "
+                "names, or leave these prices out"
+            )
 
     def with_latency_cost(self):
         """Replace the costs by the latencies, in seconds.
@@ -650,14 +833,16 @@ class Outcomes:
         )
 
     def _repr_html_(self):
-        frame = self.to_frame()
-        table = frame.groupby("model", sort=False).agg(
-            outcomes=("score", "size"),
-            **{"mean score": ("score", "mean"), "std of score": ("score", "std")},
-        )
+        scores = pd.Series(self.score).groupby(self.model_indices())
+        columns = {
+            "outcomes": self.counts().sum(axis=0),
+            "mean score": scores.mean(),
+            "std of score": scores.std(),
+        }
         if self.cost is not None:
-            table["mean cost"] = frame.groupby("model", sort=False)["cost"].mean()
-        return f"<p>{escape(repr(self))}</p>{table.to_html(float_format='{:.4g}'.format)}"
+            columns["mean cost"] = pd.Series(self.cost).groupby(self.model_indices()).mean()
+        table = pd.DataFrame(columns, index=range(self.n_models)).set_axis(self.models)
+        return html_view(repr(self), html_table(table))
 
 
 def _read_only(statistics):

@@ -3,6 +3,7 @@
 import numpy as np
 
 from dars_sklearn.outcomes._keys import running_numbers
+from dars_sklearn.utils._validation import check_count
 
 __all__ = ["design_mask", "random_ranks", "single_shot_indices"]
 
@@ -51,8 +52,8 @@ def design_mask(outcomes, n_paraphrases, n_samples, rng):
         Which outcomes are kept.
     """
     for name, number in (("n_paraphrases", n_paraphrases), ("n_samples", n_samples)):
-        if number is not None and number < 1:
-            raise ValueError(f"{name} must be at least 1, got {number!r}")
+        if number is not None:
+            check_count(number, name)
     pair = outcomes.pair_indices()
     width = int(outcomes.paraphrase.max(initial=0)) + 1
     keep = np.ones(len(pair), dtype=bool)

@@ -1,28 +1,48 @@
-"""Queries as texts, in one wording or several, and whether they match the outcomes."""
+"""Queries as texts, in one wording or several."""
 
 import numpy as np
+import pandas as pd
 
-from dars_sklearn.outcomes._validation import check_n_queries
+from dars_sklearn.outcomes._messages import is_messages, read_conversations
 
-__all__ = ["check_alignment", "check_texts"]
+__all__ = ["check_texts"]
 
 
-def check_texts(queries):
+def check_texts(queries, text_of=None, *, allow_blank=False):
     """Return queries as a table of texts.
 
     Parameters
     ----------
-    queries : array-like of str of shape (n_queries,) or (n_queries, n_paraphrases)
-        Queries; None stands for a missing paraphrase.
+    queries : array-like of shape (n_queries,) or (n_queries, n_paraphrases)
+        Texts; None, NaN or NA stands for a missing paraphrase. Or conversations: lists of
+        messages, each a dict of role and content.
+    text_of : callable or None, default=None
+        Called with a conversation, returns its text. None reads the last message of the user.
+
+    allow_blank : bool, default=False
+        Whether a text may be empty or blank.
 
     Returns
     -------
     ndarray of object of shape (n_queries, n_paraphrases)
-        The texts.
+        The texts, None where a paraphrase is missing.
+
+    Raises
+    ------
+    TypeError
+        If queries is a single text.
+    ValueError
+        If there are no queries, or one of them is not a text, or is blank without allow_blank.
     """
+    if isinstance(queries, (dict, set, frozenset)) or not hasattr(queries, "__len__"):
+        raise TypeError(f"queries must be a list of texts, got {type(queries).__name__}")
     if isinstance(queries, str):
         raise TypeError("queries must be a list of texts, got a single str; wrap it in a list")
-    texts = np.asarray(queries, dtype=object)
+    if is_messages(queries):
+        raise TypeError(
+            "queries must be a list of conversations, got a single one; wrap it in a list"
+        )
+    texts = np.asarray(read_conversations(queries, text_of), dtype=object)
     if texts.ndim == 1:
         texts = texts[:, None]
     if texts.ndim != 2:
@@ -32,32 +52,10 @@ def check_texts(queries):
         )
     if texts.size == 0:
         raise ValueError("the list of queries is empty")
-    for (row, column), text in np.ndenumerate(texts):
-        if text is None and column > 0:
-            continue
-        if not isinstance(text, str) or not text.strip():
+    is_missing = pd.isna(texts)
+    is_missing[:, 0] = False  # a query without any text is not a query
+    for row, column in np.argwhere(~is_missing):
+        text = texts[row, column]
+        if not isinstance(text, str) or not (allow_blank or text.strip()):
             raise ValueError(f"the query in row {row} is not a text, or is blank: {text!r}")
-    return texts
-
-
-def check_alignment(texts, outcomes):
-    """Refuse texts that are the queries of the outcomes in another order.
-
-    Parameters
-    ----------
-    texts : ndarray of str of shape (n_queries,)
-        The texts of X.
-    outcomes : Outcomes
-        Outcomes, whose query labels may be the texts.
-    """
-    check_n_queries(texts, outcomes)
-    labels = outcomes.queries
-    differ = np.flatnonzero(np.asarray(texts, dtype=object) != labels.astype(object))
-    misplaced = differ[np.isin(list(map(str, np.asarray(texts)[differ])), labels.astype(str))]
-    if len(misplaced):
-        row = misplaced[0]
-        raise ValueError(
-            f"X and the outcomes have the same queries in another order: row {row} of X is "
-            f"{texts[row]!r}, row {row} of the outcomes is {labels[row]!r} "
-            f"({len(misplaced)} rows differ); use outcomes.reindex(X)"
-        )
+    return np.where(is_missing, None, texts)

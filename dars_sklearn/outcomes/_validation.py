@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from dars_sklearn.utils._validation import is_finite_number
+
 __all__ = [
     "check_costs",
     "check_every_query_has_outcomes",
@@ -48,10 +50,17 @@ def check_score_range(score_range):
     """Return a score range as two floats, or None where every finite score is allowed."""
     if score_range is None:
         return None
-    low, high = map(float, score_range)
-    if not low < high:
-        raise ValueError(f"score_range must be (low, high) with low < high, got {score_range!r}")
-    return low, high
+    is_pair = isinstance(score_range, (tuple, list, np.ndarray)) and len(score_range) == 2
+    if (
+        not is_pair
+        or not all(map(is_finite_number, score_range))
+        or score_range[0] >= score_range[1]
+    ):
+        raise ValueError(
+            "score_range must be two finite numbers, (low, high) with low < high, got "
+            f"{score_range!r}; None allows every finite score"
+        )
+    return float(score_range[0]), float(score_range[1])
 
 
 def check_scores(scores, score_range, column="score"):
@@ -67,7 +76,9 @@ def check_scores(scores, score_range, column="score"):
     lowest, highest = scores.min(), scores.max()
     if np.isinf([lowest, highest]).any():
         infinite = np.flatnonzero(np.isinf(scores))
-        raise ValueError(f"{column!r} is infinite in {list_values(infinite, 'row')}")
+        raise ValueError(
+            f"{column!r} is infinite in {list_values(infinite, 'row')}; drop these rows"
+        )
     if low <= lowest and highest <= high:
         return scores
     bad = np.flatnonzero((scores < low) | (scores > high))
@@ -75,7 +86,8 @@ def check_scores(scores, score_range, column="score"):
     remedy = "divide them by 100 if they are percentages" if percentages else "rescale them"
     raise ValueError(
         f"{column!r} must be in [{low:g}, {high:g}], got {list_values(scores[bad], 'value')} in "
-        f"{list_values(bad, 'row')}; {remedy}, or pass score_range="
+        f"{list_values(bad, 'row')}; {remedy}, or pass the lowest and the highest possible score "
+        "as score_range=(low, high), which become 0 and 1 in utilities"
     )
 
 
@@ -85,7 +97,7 @@ def check_costs(costs):
     if len(bad):
         raise ValueError(
             f"a cost must be finite and not negative, got {list_values(costs[bad], 'value')} in "
-            f"{list_values(bad, 'row')}"
+            f"{list_values(bad, 'row')}; NaN stands for an unknown cost"
         )
     return costs
 
@@ -108,20 +120,26 @@ def check_every_query_has_outcomes(counts, queries):
         )
 
 
-def check_n_queries(X, outcomes):
+def check_n_queries(X, outcomes, name="X"):
     """Refuse features whose number of rows is not the number of queries."""
     n_rows = X.shape[0] if hasattr(X, "shape") else len(X)
     if n_rows != len(outcomes):
         raise ValueError(
-            f"X has {n_rows} queries and the outcomes have {len(outcomes)}; both must have the "
-            "same queries in the same order"
+            f"{name} has {n_rows} queries and the outcomes have {len(outcomes)}; both must have "
+            "the same queries in the same order"
         )
 
 
-def check_models(outcomes, models):
-    """Refuse outcomes whose models are not those of fit, in the same order."""
-    if not np.array_equal(outcomes.models, models):
-        raise ValueError(
-            f"the outcomes have the models {list(outcomes.models)}, but fit saw {list(models)}; "
-            "use outcomes.subset(models=) to select and order them"
+def check_models(outcomes, models, source="fit saw"):
+    """Refuse outcomes whose models are not those known from elsewhere, in the same order."""
+    if np.array_equal(outcomes.models, models):
+        return
+    own, models = list(outcomes.models), list(models)
+    lacking = [model for model in models if model not in own]
+    remedy = "use outcomes.subset(models=) to select and order them"
+    if lacking:
+        remedy = (
+            f"they lack {lacking}: collect outcomes of these, or leave these models out of the "
+            "others with subset(models=)"
         )
+    raise ValueError(f"the outcomes have the models {own}, but {source} {models}; {remedy}")

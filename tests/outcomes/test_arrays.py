@@ -7,6 +7,8 @@ import pytest
 
 from dars_sklearn.outcomes._arrays import array_costs, array_labels, score_grid
 
+QUERIES, MODELS = np.array(["x", "y"]), np.array(["a", "b"])
+
 
 @pytest.mark.parametrize(
     ("shape", "expected"),
@@ -70,17 +72,18 @@ def test_wrong_labels_are_refused(labels, n, noun, message):
 def test_costs_of_each_outcome_are_those_of_the_outcomes_present():
     present = np.array([[[[True, False]], [[True, True]]]])
     costs = [[[1.0, 2.0], [3.0, np.nan]]]
-    np.testing.assert_array_equal(array_costs(costs, (1, 2, 2), present), [1, 3, np.nan])
+    found = array_costs(costs, (1, 2, 2), present, QUERIES, MODELS)
+    np.testing.assert_array_equal(found, [1, 3, np.nan])
 
 
 def test_costs_of_each_model_are_repeated_for_its_outcomes():
     present = np.array([[[[True, False]], [[True, True]]], [[[False, True]], [[False, False]]]])
-    assert array_costs([5, 7], (2, 2, 2), present).tolist() == [5, 7, 7, 5]
+    assert array_costs([5, 7], (2, 2, 2), present, QUERIES, MODELS).tolist() == [5, 7, 7, 5]
 
 
 def test_costs_of_a_square_table_are_those_of_each_outcome():
     present = np.ones((2, 2, 1, 1), dtype=bool)
-    assert array_costs([[1, 2], [3, 4]], (2, 2), present).tolist() == [1, 2, 3, 4]
+    assert array_costs([[1, 2], [3, 4]], (2, 2), present, QUERIES, MODELS).tolist() == [1, 2, 3, 4]
 
 
 @pytest.mark.parametrize("costs", [1.0, [1.0], [1, 2, 3], [[1, 2]], [[1], [2]]])
@@ -90,15 +93,15 @@ def test_costs_of_another_shape_are_refused(costs):
         f"{np.shape(costs)}"
     )
     with pytest.raises(ValueError, match=re.escape(message)):
-        array_costs(costs, (2, 2), np.ones((2, 2, 1, 1), dtype=bool))
+        array_costs(costs, (2, 2), np.ones((2, 2, 1, 1), dtype=bool), QUERIES, MODELS)
 
 
 @pytest.mark.parametrize("costs", [[1, -2], [[1, 2], [-3, 4]], [np.inf, 1]])
 def test_costs_that_are_negative_or_infinite_are_refused(costs):
     with pytest.raises(ValueError, match="a cost must be finite and not negative"):
-        array_costs(costs, (2, 2), np.ones((2, 2, 1, 1), dtype=bool))
+        array_costs(costs, (2, 2), np.ones((2, 2, 1, 1), dtype=bool), QUERIES, MODELS)
 
 
 def test_a_bad_cost_of_an_absent_outcome_does_not_matter():
     present = np.array([[[[True]], [[False]]]])
-    assert array_costs([[1, -2]], (1, 2), present).tolist() == [1]
+    assert array_costs([[1, -2]], (1, 2), present, QUERIES, MODELS).tolist() == [1]

@@ -89,7 +89,8 @@ def test_optional_columns_can_be_left_out(table):
 
 
 def test_the_columns_are_returned_in_the_order_of_the_rows(table):
-    names = {name: name for name in table} | {"paraphrase": None, "sample": False, "cost": None}
+    names = {name: name for name in table}
+    names |= {"paraphrase": None, "sample": False, "cost": None, "text": None}
     table = table.assign(latency=np.arange(6), output_tokens=np.arange(6) + 0.5)
     columns = read_frame(table, names)
     assert list(columns.keys) == ["query", "model", "paraphrase"]
@@ -118,7 +119,7 @@ def test_the_columns_are_returned_in_the_order_of_the_rows(table):
         (np.int64, [0, 65_535, 3, 1]),  # the longest span that is looked up, and the next one
         (np.int64, [0, 65_536, 3, 1]),
         (float, [0.5, -1.5, 2.0, 1e300]),
-        (object, [1, "1", 2, "2"]),
+        (object, [1, "2", 3, "4"]),
         (object, [("a", 1), ("a", 2), ("b", 1), ("b", 2)]),
         ("datetime64[ns]", pd.to_datetime(["2024-02-01", "2024-01-01", "2023-01-01"])),
         (bool, [True, False]),
@@ -131,7 +132,7 @@ def test_labels_of_every_type_stay_distinct_and_as_they_are(dtype, labels, role)
     other = "model" if role == "query" else "query"
     scores = np.arange(len(labels)) / 4
     frame = pd.DataFrame({role: column, other: "same", "score": scores})
-    outcomes = Outcomes.from_frame(pd.concat([frame, frame]))
+    outcomes = Outcomes.from_frame(pd.concat([frame, frame]), sample=False)
     found = outcomes.queries if role == "query" else outcomes.models
     assert found.tolist() == expected
     assert outcomes.score.tolist() == np.repeat(scores, 2).tolist()
@@ -245,7 +246,11 @@ def test_texts_that_are_not_numbers_are_refused(convert):
     ("column", "value", "message"),
     [
         ("score", 2.0, r"'score' must be in [0, 1], got value 2.0 in row 3"),
-        ("score", 55.0, "divide them by 100 if they are percentages, or pass score_range="),
+        (
+            "score",
+            55.0,
+            "divide them by 100 if they are percentages, or pass the lowest and the highest",
+        ),
         ("score", np.nan, "'score' is NaN in row 3; drop the rows without a score"),
         ("score", np.inf, "'score' is infinite in row 3"),
         ("cost", -1.0, "a cost must be finite and not negative, got value -1.0 in row 3"),
@@ -289,12 +294,12 @@ def test_a_wide_table_is_refused_with_the_remedy():
     wide = pd.DataFrame({"small": [1, 0], "large": [1, 1]}, index=["a", "b"])
     message = (
         "the table has neither a column 'model' nor 'score'; its columns are 'small', 'large'. "
-        "If it has one row per query and one column per model, use "
-        "Outcomes.from_array(table.to_numpy(), queries=table.index, models=table.columns)"
+        "If it has one row per outcome, name its columns with model= and score=; if it has one row "
+        "per query and one column per model, use Outcomes.from_array(scores, queries=, models=)"
     )
     with pytest.raises(ValueError, match=re.escape(message)):
         Outcomes.from_frame(wide)
-    outcomes = Outcomes.from_array(wide.to_numpy(), queries=wide.index, models=wide.columns)
+    outcomes = Outcomes.from_array(wide)
     assert outcomes.queries.tolist() == ["a", "b"]
     for column, missing in (("model", "score"), ("score", "model")):
         with pytest.raises(ValueError, match=f"no column '{missing}'"):
@@ -317,8 +322,15 @@ def test_a_query_without_a_row_is_refused(table):
         Outcomes.from_frame(table, queries=["a", "d", "b", "c", "e"])
 
 
-@pytest.mark.parametrize("frame", [np.zeros((2, 3)), {"query": ["a"]}, [1, 2]])
-def test_something_else_than_a_table_is_refused(frame):
-    message = f"pyarrow or duckdb table, got '{type(frame).__name__}'; for arrays use Outcomes.from"
+@pytest.mark.parametrize(
+    ("frame", "remedy"),
+    [
+        (np.zeros((2, 3)), "for arrays use Outcomes.from_array"),
+        ({"query": ["a"]}, "make one with pandas.DataFrame"),
+        ([1, 2], "make one with pandas.DataFrame"),
+    ],
+)
+def test_something_else_than_a_table_is_refused(frame, remedy):
+    message = f"pyarrow or duckdb table, got '{type(frame).__name__}'; {remedy}"
     with pytest.raises(TypeError, match=message):
         Outcomes.from_frame(frame)

@@ -59,10 +59,12 @@ def test_labels_are_found_among_known_ones():
     known = np.array(["a", "b", "c"], dtype=object)
     assert find_labels(known, ["c", "a", "c"], "query").tolist() == [2, 0, 2]
     assert find_labels(known, np.array([], dtype=object), "query").tolist() == []
-    with pytest.raises(ValueError, match="^unknown queries 'x', 'y'$"):
+    with pytest.raises(
+        ValueError, match="^unknown queries 'x', 'y'; the outcomes have queries 'a', 'b', 'c'$"
+    ):
         find_labels(known, ["x", "a", "y"], "query")
-    with pytest.raises(ValueError, match="^unknown model 'x'$"):
-        find_labels(known, ["x", "b"], "model")
+    with pytest.raises(ValueError, match="^unknown model 'x'; prices have models 'a', 'b', 'c'$"):
+        find_labels(known, ["x", "b"], "model", "prices")
 
 
 def test_a_key_is_renumbered_to_the_labels_given():

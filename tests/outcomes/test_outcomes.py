@@ -510,7 +510,7 @@ def test_models_are_selected_in_the_order_given(array, outcomes):
 
 
 def test_unknown_or_repeated_models_cannot_be_selected(outcomes):
-    with pytest.raises(ValueError, match="^unknown models 'd', 'e'$"):
+    with pytest.raises(ValueError, match="^unknown models 'd', 'e'; the outcomes have"):
         outcomes.subset(["d", "a", "e"])
     with pytest.raises(ValueError, match="each model must be given once; repeated: model 'a'"):
         outcomes.subset(["a", "b", "a"])
@@ -529,9 +529,9 @@ def test_reindexing_finds_queries_by_their_labels(labels, data):
 
 def test_reindexing_refuses_unknown_and_repeated_queries():
     outcomes = Outcomes.from_array([[1], [0], [1]], queries=["a", "b", "c"])
-    with pytest.raises(ValueError, match="^unknown queries 'd', 'e'$"):
+    with pytest.raises(ValueError, match="^unknown queries 'd', 'e'; the outcomes have"):
         outcomes.reindex(["d", "a", "e"])
-    with pytest.raises(ValueError, match="^unknown query 1$"):
+    with pytest.raises(ValueError, match="^unknown query 1; the outcomes have"):
         outcomes.reindex([1])
     repeated = "several rows of queries 'a', 'b'; index by position instead"
     with pytest.raises(ValueError, match=repeated):
@@ -605,9 +605,9 @@ def test_draws_from_no_queries_are_empty():
 
 
 def test_a_design_without_paraphrases_or_samples_is_refused(outcomes):
-    with pytest.raises(ValueError, match="n_paraphrases must be at least 1, got 0"):
+    with pytest.raises(ValueError, match="n_paraphrases must be an int of at least 1, got 0"):
         outcomes.subsample(n_paraphrases=0)
-    with pytest.raises(ValueError, match="n_samples must be at least 1, got -2"):
+    with pytest.raises(ValueError, match="n_samples must be an int of at least 1, got -2"):
         outcomes.subsample(n_samples=-2)
 
 
@@ -733,6 +733,13 @@ def test_prices_are_those_of_a_million_tokens(priced_table):
     )
 
 
+def test_models_without_a_price_keep_their_costs(priced_table):
+    priced = Outcomes.from_frame(priced_table).with_prices({"n": (4.0, 8.0)})
+    np.testing.assert_allclose(priced.cost, [9, 2000 * 4 / 1e6, 9, 500 * 8 / 1e6], rtol=1e-15)
+    unknown = Outcomes.from_frame(priced_table, cost=False).with_prices({"m": (1, 1), "n": (1, 1)})
+    assert np.isnan(unknown.cost).tolist() == [False, False, True, False]
+
+
 def test_prices_can_be_zero(priced_table):
     free = Outcomes.from_frame(priced_table).with_prices({"m": (0, 0), "n": (0, 1)})
     np.testing.assert_allclose(free.cost, [0, 0, np.nan, 500 / 1e6])
@@ -740,11 +747,18 @@ def test_prices_can_be_zero(priced_table):
 
 def test_bad_prices_are_refused(priced_table):
     outcomes = Outcomes.from_frame(priced_table)
-    with pytest.raises(ValueError, match="^prices has no entry for models 'm', 'n'$"):
+    message = "^prices has no entry for models 'm', 'n', but for model 'k', which these outcomes do"
+    with pytest.raises(ValueError, match=message):
         outcomes.with_prices({"k": (1, 1)})
-    with pytest.raises(ValueError, match="^prices has no entry for model 'n'$"):
-        outcomes.with_prices({"m": (1, 1)})
-    message = "finite and not negative, got values -0.002, -0.004 in rows 1, 3"
+    without_costs = Outcomes.from_frame(priced_table, cost=False)
+    message = "^prices has no entry for models 'm', 'n', and no cost is known$"
+    with pytest.raises(ValueError, match=message):
+        without_costs.with_prices({"k": (1, 1)})
+    partly = Outcomes.from_frame(priced_table.assign(cost=[9.0, np.nan, 9.0, np.nan]))
+    for unpriced in (without_costs, partly):
+        with pytest.raises(ValueError, match="^prices has no entry for model 'n', and no cost is"):
+            unpriced.with_prices({"m": (1, 1)})
+    message = r"prices\['n'\] must be .* two finite numbers of at least 0, got \(-1, -8\)"
     with pytest.raises(ValueError, match=message):
         outcomes.with_prices({"m": (1, 1), "n": (-1, -8)})
     for column in ("input_tokens", "output_tokens"):

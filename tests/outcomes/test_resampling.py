@@ -92,7 +92,8 @@ def test_paraphrases_of_different_queries_are_drawn_independently():
 def test_a_design_needs_a_paraphrase_and_a_sample(number):
     outcomes = Outcomes.from_array([[1]])
     rng = np.random.RandomState(0)
-    with pytest.raises(ValueError, match=f"^n_paraphrases must be at least 1, got {number}$"):
+    message = f"must be an int of at least 1, got {number}$"
+    with pytest.raises(ValueError, match=f"^n_paraphrases {message}"):
         design_mask(outcomes, number, None, rng)
-    with pytest.raises(ValueError, match=f"^n_samples must be at least 1, got {number}$"):
+    with pytest.raises(ValueError, match=f"^n_samples {message}"):
         design_mask(outcomes, None, number, rng)

@@ -6,8 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dars_sklearn import Outcomes
-from dars_sklearn.outcomes._texts import check_alignment, check_texts
+from dars_sklearn.outcomes._texts import check_texts
 
 
 @pytest.mark.parametrize(
@@ -19,6 +18,7 @@ from dars_sklearn.outcomes._texts import check_alignment, check_texts
         ([["a", "b"], ["c", None]], [["a", "b"], ["c", None]]),
         ([["a", None, "b"]], [["a", None, "b"]]),
         ([" a "], [[" a "]]),
+        ([["a", float("nan"), pd.NA]], [["a", None, None]]),
     ],
 )
 def test_queries_become_a_table_of_texts(queries, expected):
@@ -48,7 +48,7 @@ def test_a_single_text_is_refused():
         (["a", None], "the query in row 1 is not a text, or is blank: None"),
         ([["a", "b"], [None, "c"]], "the query in row 1 is not a text, or is blank: None"),
         ([["a", "b"], ["c", ""]], "the query in row 1 is not a text, or is blank: ''"),
-        ([["a", float("nan")]], "the query in row 0 is not a text, or is blank: nan"),
+        ([[float("nan"), "a"]], "the query in row 0 is not a text, or is blank: nan"),
     ],
 )  # fmt: skip
 def test_bad_queries_are_refused(queries, message):
@@ -56,34 +56,25 @@ def test_bad_queries_are_refused(queries, message):
         check_texts(queries)
 
 
-def test_texts_in_the_order_of_the_outcomes_are_accepted():
-    outcomes = Outcomes.from_array([[1], [0], [1]], queries=["a", "b", "c"])
-    check_alignment(np.array(["a", "b", "c"], dtype=object), outcomes)
-    check_alignment(["a", "b", "c"], outcomes)
-    check_alignment(["other", "texts", "here"], outcomes)  # the labels need not be the texts
-    check_alignment(["a", "b", "a new wording of c"], outcomes)
-    check_alignment(["x", "y", "z"], Outcomes.from_array([[1], [0], [1]]))
+def test_conversations_become_their_texts():
+    conversations = [
+        [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "2 + 2?"}],
+        "a text",
+        ({"role": "user", "content": [{"type": "text", "text": "What is this?"}]},),
+    ]
+    assert check_texts(conversations).tolist() == [["2 + 2?"], ["a text"], ["What is this?"]]
+    series = pd.Series(conversations)
+    assert check_texts(series).tolist() == check_texts(conversations).tolist()
+    equal_lengths = [conversations[0], conversations[0]]
+    assert check_texts(equal_lengths).tolist() == [["2 + 2?"], ["2 + 2?"]]
 
 
-@pytest.mark.parametrize(
-    ("texts", "message"),
-    [
-        (["a", "c", "b"], "row 1 of X is 'c', row 1 of the outcomes is 'b' (2 rows differ)"),
-        (["c", "a", "b"], "row 0 of X is 'c', row 0 of the outcomes is 'a' (3 rows differ)"),
-        (["a", "new", "b"], "row 2 of X is 'b', row 2 of the outcomes is 'c' (1 rows differ)"),
-    ],
-)
-def test_texts_in_another_order_are_refused(texts, message):
-    outcomes = Outcomes.from_array([[1], [0], [1]], queries=["a", "b", "c"])
-    expected = (
-        f"X and the outcomes have the same queries in another order: {message}; use "
-        "outcomes.reindex(X)"
-    )
-    for container in (list, lambda own: np.array(own, dtype=object)):
-        with pytest.raises(ValueError, match=f"^{re.escape(expected)}$"):
-            check_alignment(container(texts), outcomes)
+def test_the_text_of_a_conversation_can_be_chosen():
+    conversation = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"}]
+    texts = check_texts([conversation, "a text"], lambda messages: messages[0]["content"])
+    assert texts.tolist() == [["Be brief."], ["a text"]]
 
 
-def test_texts_of_another_length_are_refused():
-    with pytest.raises(ValueError, match="X has 2 queries and the outcomes have 1"):
-        check_alignment(["a", "b"], Outcomes.from_array([[1]], queries=["a"]))
+def test_a_single_conversation_is_refused():
+    with pytest.raises(TypeError, match="must be a list of conversations, got a single one"):
+        check_texts([{"role": "user", "content": "Hi"}])
