@@ -1,13 +1,12 @@
 """What a router is compared with: the best single model, the cheapest, and random routing."""
 
-from warnings import warn
-
 import numpy as np
 
 from dars_sklearn.exceptions import UndefinedMetricWarning
 from dars_sklearn.metrics._realised_values import RealisedValues, check_has_costs
 from dars_sklearn.outcomes._means import column_means, weighted_mean
 from dars_sklearn.outcomes._outcomes import as_outcomes
+from dars_sklearn.utils._warnings import warn_user
 
 __all__ = [
     "best_single_model",
@@ -31,15 +30,22 @@ def best_single_model(outcomes, *, cost_weight=0.05, cost_range=None):
         practice.
     cost_weight : float, default=0.05
         Quality given up for one unit of scaled cost.
-    cost_range : tuple of float or None, default=None
-        Costs that become 0 and 1. None uses the range over single outcomes; (0, 1) leaves costs
-        in the user's unit.
+    cost_range : tuple of float, "robust" or None, default=None
+        Costs that become 0 and 1. None uses the range over single outcomes, so that one very
+        expensive outcome changes what ``cost_weight`` means; "robust" uses the lowest and the
+        highest median cost of a model; (0, 1) leaves costs in the user's unit.
 
     Returns
     -------
     object
         Name of the model, the first in case of ties. Means are over the queries that have
         outcomes of a model.
+
+    Raises
+    ------
+    ValueError
+        If cost_weight is negative; or if it is positive, and the costs of some models are known
+        and no cost of another.
 
     Examples
     --------
@@ -68,7 +74,7 @@ def cheapest_model(outcomes):
     Raises
     ------
     ValueError
-        If the outcomes have no costs.
+        If the outcomes have no costs, or no cost of some model is known.
 
     Examples
     --------
@@ -90,9 +96,10 @@ def random_utility(outcomes, *, cost_weight=0.05, cost_range=None, sample_weight
         Outcomes.
     cost_weight : float, default=0.05
         Quality given up for one unit of scaled cost.
-    cost_range : tuple of float or None, default=None
-        Costs that become 0 and 1. None uses the range over single outcomes; (0, 1) leaves costs
-        in the user's unit.
+    cost_range : tuple of float, "robust" or None, default=None
+        Costs that become 0 and 1. None uses the range over single outcomes, so that one very
+        expensive outcome changes what ``cost_weight`` means; "robust" uses the lowest and the
+        highest median cost of a model; (0, 1) leaves costs in the user's unit.
     sample_weight : array-like of shape (n_queries,), default=None
         Weights of the queries.
 
@@ -100,6 +107,12 @@ def random_utility(outcomes, *, cost_weight=0.05, cost_range=None, sample_weight
     -------
     float
         Mean over models of their mean utility.
+
+    Raises
+    ------
+    ValueError
+        If cost_weight is negative; or if it is positive, and the costs of some models are known
+        and no cost of another.
 
     Examples
     --------
@@ -109,7 +122,9 @@ def random_utility(outcomes, *, cost_weight=0.05, cost_range=None, sample_weight
     0.75
     """
     realised = RealisedValues(outcomes, cost_weight, cost_range)
-    by_model = [weighted_mean(column, sample_weight) for column in realised.utility.T]
+    by_model = [
+        weighted_mean(column, sample_weight, realised.outcomes) for column in realised.utility.T
+    ]
     return float(np.nanmean(by_model))
 
 
@@ -146,11 +161,10 @@ def performance_gap_recovered(score, weak, strong):
     0.5
     """
     if not strong > weak:
-        warn(
+        warn_user(
             f"the strong model scores {strong:.4g}, which is not more than the {weak:.4g} of the "
             "weak one: there is no gap to recover",
             UndefinedMetricWarning,
-            stacklevel=2,
         )
         return np.full(np.shape(score), np.nan)[()]
     return (score - weak) / (strong - weak)
@@ -181,7 +195,7 @@ def routing_collapse_index(outcomes, routes, *, strong=None, sample_weight=None)
     Raises
     ------
     ValueError
-        If the outcomes have no costs.
+        If the outcomes have no costs, or no cost of some model is known.
 
     Warns
     -----
@@ -218,15 +232,14 @@ def routing_collapse_index(outcomes, routes, *, strong=None, sample_weight=None)
         as_good = realised.score[:, cheaper] >= realised.score[:, [strong_column]]
     cheaper_suffices = as_good.any(axis=1)
     if not cheaper_suffices.any():
-        warn(
+        warn_user(
             f"no cheaper model ever scores as well as {strong}, so the collapse index is not "
             "defined",
             UndefinedMetricWarning,
-            stacklevel=2,
         )
         return float("nan")
     strong_called = realised.column_indices(routes, "skip") == strong_column
-    return weighted_mean(np.where(cheaper_suffices, strong_called, np.nan), sample_weight)
+    return weighted_mean(np.where(cheaper_suffices, strong_called, np.nan), sample_weight, outcomes)
 
 
 def supervision_break_even(supervision_cost, baseline_cost, router_cost):
@@ -298,7 +311,7 @@ def supervision_cost_ratio(supervision_cost, baseline_cost, router_cost, horizon
 
 
 def _mean_costs(outcomes):
-    """Mean cost of each model in the user's unit; refuse outcomes without a known cost."""
+    """Mean cost of each model in the user's unit; refuse models without a known cost."""
     check_has_costs(outcomes)
     return column_means(RealisedValues(outcomes).cost)
 

@@ -6,12 +6,11 @@ the cost. Here the axis is the cost itself, from the cost of the weak model to t
 one; with two models of constant cost this is the same.
 """
 
-from warnings import warn
-
 import numpy as np
 from scipy.integrate import trapezoid
 
 from dars_sklearn.exceptions import UndefinedMetricWarning
+from dars_sklearn.utils._warnings import warn_user
 
 __all__ = ["aiq", "apgr", "call_performance_threshold", "cost_hull", "quality_neutral_cost"]
 
@@ -47,12 +46,15 @@ def cost_hull(cost, score):
     # Keep the best of several points of the same cost, and no point beyond the best of all.
     order = np.lexsort((-score, cost))
     cost, score = cost[order], score[order]
-    keep = np.append(True, np.diff(cost) > 0) & (np.arange(len(cost)) <= np.argmax(score))
+    # Scores that are equal up to rounding are equal: a corner must be worth its cost.
+    tolerance = 1e-12 * np.abs(score).max()
+    best = np.argmax(score >= score.max() - tolerance)
+    keep = np.append(True, np.diff(cost) > 0) & (np.arange(len(cost)) <= best)
     corners = []
     for point in zip(cost[keep].tolist(), score[keep].tolist(), strict=True):
-        while len(corners) > 1 and _is_below(corners[-2], corners[-1], point):
+        while len(corners) > 1 and _is_below(corners[-2], corners[-1], point, tolerance):
             corners.pop()
-        if not corners or point[1] > corners[-1][1]:
+        if not corners or point[1] > corners[-1][1] + tolerance:
             corners.append(point)
     return tuple(np.array(corners).T)
 
@@ -211,13 +213,12 @@ def quality_neutral_cost(cost, score, *, strong):
     order = np.lexsort((-score, cost))
     reached = _first_reach(cost[order], score[order], strong[1])
     if np.isnan(reached) or not strong[0] > 0:
-        warn(
+        warn_user(
             f"no point of the curve scores as well as the strong model ({strong[1]:.4g}); the "
             f"best scores {score.max():.4g}"
             if np.isnan(reached)
             else "the strong model costs nothing",
             UndefinedMetricWarning,
-            stacklevel=2,
         )
         return float("nan")
     return float(reached / strong[0])
@@ -235,21 +236,20 @@ def _points(cost, score):
     return cost, score
 
 
-def _is_below(left, middle, right):
+def _is_below(left, middle, right, tolerance):
     """Return whether the middle point is on or below the line from left to right."""
     rise = (right[1] - left[1]) * (middle[0] - left[0])
-    return (middle[1] - left[1]) * (right[0] - left[0]) <= rise
+    return (middle[1] - left[1] - tolerance) * (right[0] - left[0]) <= rise
 
 
 def _gap_curve(cost, score, weak, strong):
     """Return the share of the gap over the share of the extra cost, None where undefined."""
     if not (strong[0] > weak[0] and strong[1] > weak[1]):
-        warn(
+        warn_user(
             f"the strong model (cost {strong[0]:.4g}, score {strong[1]:.4g}) is not both "
             f"more expensive and better than the weak one (cost {weak[0]:.4g}, score "
             f"{weak[1]:.4g})",
             UndefinedMetricWarning,
-            stacklevel=3,
         )
         return None
     cost, score = _points(cost, score)

@@ -1,7 +1,6 @@
 """Utility of always choosing the best model, with and without hindsight."""
 
 from typing import NamedTuple
-from warnings import warn
 
 import numpy as np
 
@@ -10,8 +9,15 @@ from dars_sklearn.outcomes._cells import make_cells, tabulate_cells
 from dars_sklearn.outcomes._means import weighted_mean
 from dars_sklearn.outcomes._outcomes import as_outcomes
 from dars_sklearn.utility import outcome_utilities
+from dars_sklearn.utils._warnings import warn_user
 
-__all__ = ["OracleUtilities", "oracle_label", "oracle_utilities", "oracle_utility"]
+__all__ = [
+    "OracleUtilities",
+    "oracle_label",
+    "oracle_utilities",
+    "oracle_utility",
+    "warn_of_undefined_oracle",
+]
 
 
 class OracleUtilities(NamedTuple):
@@ -53,9 +59,10 @@ def oracle_utility(
         Outcomes.
     cost_weight : float, default=0.05
         Quality given up for one unit of scaled cost.
-    cost_range : tuple of float or None, default=None
-        Costs that become 0 and 1. None uses the range over single outcomes; (0, 1) leaves costs
-        in the user's unit.
+    cost_range : tuple of float, "robust" or None, default=None
+        Costs that become 0 and 1. None uses the range over single outcomes, so that one very
+        expensive outcome changes what ``cost_weight`` means; "robust" uses the lowest and the
+        highest median cost of a model; (0, 1) leaves costs in the user's unit.
     crossfit : bool, default=True
         Whether to cross-fit. A query with only one paraphrase leaves out samples: its oracle
         knows the wording, and is not conservative for other wordings (see :func:`oracle_label`).
@@ -67,7 +74,8 @@ def oracle_utility(
     Returns
     -------
     float or ndarray of shape (n_queries,)
-        The utility. NaN for a query with one outcome per model, which cannot be cross-fitted.
+        The utility. NaN for a query that cannot be cross-fitted, because no model has outcomes to
+        choose it by and others to evaluate it on.
 
     Warns
     -----
@@ -77,6 +85,13 @@ def oracle_utility(
     See Also
     --------
     routed_regret : Utility of the oracle less that of routes.
+
+    Notes
+    -----
+    With few outcomes per (query, model) pair, the cross-fitted oracle chooses by noise, and is
+    often below the best single model, which no best choice can be. It then says nothing about the
+    best possible utility; reports do not show it where the interval of some strategy's regret is
+    below 0.
 
     References
     ----------
@@ -94,18 +109,29 @@ def oracle_utility(
     utility = oracle.crossfitted if crossfit else oracle.naive
     if crossfit:
         warn_of_undefined_oracle(oracle)
-    return weighted_mean(utility, sample_weight) if average else utility
+    return weighted_mean(utility, sample_weight, as_outcomes(outcomes)) if average else utility
 
 
 def warn_of_undefined_oracle(oracle):
-    """Warn of queries that have no cross-fitted oracle."""
+    """Warn of queries that have no cross-fitted oracle.
+
+    Parameters
+    ----------
+    oracle : OracleUtilities
+        Both oracles.
+
+    Warns
+    -----
+    UndefinedMetricWarning
+        If there are such queries.
+    """
     n_undefined = np.isnan(oracle.crossfitted).sum()
     if n_undefined:
-        warn(
-            f"{n_undefined} of {len(oracle.crossfitted)} queries have one outcome per model, and "
-            "no cross-fitted oracle, since no outcome is left to choose by",
+        warn_user(
+            f"{n_undefined} of {len(oracle.crossfitted)} queries have no cross-fitted oracle, "
+            "which needs two outcomes of a model on the query: one to choose the model by, and "
+            "another to evaluate it on",
             UndefinedMetricWarning,
-            stacklevel=3,
         )
 
 
@@ -122,6 +148,15 @@ def oracle_label(outcomes):
     str
         "oracle, cross-fitted" where it leaves out paraphrases; "oracle, cross-fitted, given the
         wording" where some query has only one paraphrase.
+
+    Examples
+    --------
+    >>> from dars_sklearn import Outcomes
+    >>> from dars_sklearn.metrics import oracle_label
+    >>> oracle_label(Outcomes.from_array([[[[1], [0]], [[0], [1]]]]))  # two paraphrases
+    'oracle, cross-fitted'
+    >>> oracle_label(Outcomes.from_array([[[1, 0], [0, 1]]]))  # two samples of one wording
+    'oracle, cross-fitted, given the wording'
     """
     outcomes = as_outcomes(outcomes)
     given_wording = _left_out_units(outcomes).is_sample.any()

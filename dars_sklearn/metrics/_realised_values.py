@@ -3,24 +3,30 @@
 import numpy as np
 import pandas as pd
 
+from dars_sklearn.exceptions import UndefinedMetricWarning
+from dars_sklearn.outcomes._alignment import check_labelled_order
 from dars_sklearn.outcomes._means import column_means
 from dars_sklearn.outcomes._outcomes import as_outcomes
-from dars_sklearn.utility import find_cost_range, scale_cost
+from dars_sklearn.utility import models_without_costs, scale_cost, scale_score
+from dars_sklearn.utility._costs import check_cost_weight, has_any_cost, resolve_cost_range
+from dars_sklearn.utility._unknown_costs import check_costs_known
+from dars_sklearn.utils._warnings import warn_user
 
 __all__ = ["RealisedValues", "check_has_costs", "check_missing", "has_known_costs"]
 
 
 def has_known_costs(outcomes):
-    """Return whether the cost of any outcome is known."""
-    return outcomes.cost is not None and not np.isnan(outcomes.cost).all()
+    """Return whether a cost of every model that has outcomes is known."""
+    return has_any_cost(outcomes) and not models_without_costs(outcomes)
 
 
 def check_has_costs(outcomes):
-    """Refuse outcomes without costs, or whose costs are all unknown."""
+    """Refuse outcomes without costs, or with a model of which no cost is known."""
     if outcomes.cost is None:
         raise ValueError("these outcomes have no costs; see with_prices and with_latency_cost")
-    if not has_known_costs(outcomes):
+    if not has_any_cost(outcomes):
         raise ValueError("all costs of these outcomes are unknown; see with_prices")
+    check_costs_known(models_without_costs(outcomes), can_be_ignored=False)
 
 
 def check_missing(missing):
@@ -36,9 +42,9 @@ class RealisedValues:
     ----------
     outcomes : Outcomes
         Outcomes.
-    cost_weight : float, default=0.05
+    cost_weight : float, default=0.0
         Quality given up for one unit of scaled cost.
-    cost_range : tuple of float or None, default=None
+    cost_range : tuple of float, "robust" or None, default=None
         Costs that become 0 and 1. None uses the range over single outcomes; (0, 1) leaves costs
         in the user's unit.
 
@@ -47,29 +53,42 @@ class RealisedValues:
     models : ndarray of shape (n_models,)
         Model names.
     score, cost, scaled_cost, utility, spread : ndarray of shape (n_queries, n_models)
-        Mean score, mean cost in the user's unit and scaled, utility, and standard deviation of
-        the scores; NaN where there are no outcomes. Without any known cost, ``cost`` is NaN and
-        the scaled cost 0. A pair with one outcome has the mean spread of its model.
+        Mean score, mean cost in the user's unit and scaled, utility on the unit scale of scores,
+        and standard deviation of the scores; NaN where there are no outcomes. An unknown cost
+        of a pair is replaced by the mean cost of its model. Where no cost of some model is
+        known, ``cost`` is NaN and the scaled cost 0. A pair with one outcome has the mean spread
+        of its model, NaN where no pair of that model has two outcomes.
+
+    Raises
+    ------
+    ValueError
+        If cost_weight is negative or not finite; or if it is positive, and the costs of some
+        models are known and no cost of another.
     """
 
-    def __init__(self, outcomes, cost_weight=0.05, cost_range=None):
+    def __init__(self, outcomes, cost_weight=0.0, cost_range=None):
+        check_cost_weight(cost_weight)
         outcomes = as_outcomes(outcomes)
         statistics = outcomes.pair_statistics()
         observed = statistics.n_outcomes > 0
+        self.outcomes = outcomes
         self.models = outcomes.models
         self.score = statistics.mean_score
         spread = np.where(statistics.n_outcomes > 1, statistics.spread, np.nan)
-        spread = np.where(np.isnan(spread), column_means(spread, fallback=0.0), spread)
+        spread = np.where(np.isnan(spread), column_means(spread), spread)
         self.spread = np.where(observed, spread, np.nan)
+        if cost_weight > 0 and has_any_cost(outcomes):
+            check_costs_known(models_without_costs(outcomes))
         if has_known_costs(outcomes):
-            self.cost = np.where(observed, _with_model_means(statistics.mean_cost), np.nan)
-            if cost_range is None:
-                cost_range = find_cost_range(outcomes)
-            self.scaled_cost = scale_cost(self.cost, cost_range)
+            mean_cost = statistics.mean_cost
+            mean_cost = np.where(np.isnan(mean_cost), column_means(mean_cost), mean_cost)
+            self.cost = np.where(observed, mean_cost, np.nan)
+            self.scaled_cost = scale_cost(self.cost, resolve_cost_range(outcomes, cost_range))
         else:
             self.cost = np.full(observed.shape, np.nan)
             self.scaled_cost = np.where(observed, 0.0, np.nan)
-        self.utility = self.score - cost_weight * self.scaled_cost
+        unit_score = scale_score(self.score, outcomes.score_range)
+        self.utility = unit_score - cost_weight * self.scaled_cost
 
     def column_indices(self, routes, missing="raise"):
         """Return the columns of the routed models.
@@ -89,10 +108,11 @@ class RealisedValues:
         Raises
         ------
         ValueError
-            If there is not one route per query, a route is not one of these models, or a routed
-            pair has no outcome.
+            If there is not one route per query, routes are labelled by the queries in another
+            order, a route is not one of these models, or a routed pair has no outcome.
         """
         check_missing(missing)
+        check_labelled_order(routes, self.outcomes, "routes")
         routes = np.asarray(routes, dtype=object)  # names of several types stay what they are
         if routes.shape != (len(self.score),):
             raise ValueError(
@@ -102,13 +122,19 @@ class RealisedValues:
         columns = pd.Index(self.models).get_indexer(pd.Index(routes))
         if (columns < 0).any():
             unknown = sorted(set(map(str, routes[columns < 0].tolist())))
-            raise ValueError(f"routed to {unknown}, not among {self.models.tolist()}")
+            raise ValueError(
+                f"routed to {unknown}, not among {self.models.tolist()}; use outcomes of all "
+                "routed models (outcomes.subset(models=...) may have left some out), or route "
+                "among these models only"
+            )
         unobserved = np.isnan(self.take("score", columns))
         if unobserved.any() and missing == "raise":
             raise ValueError(
                 f"{unobserved.sum()} of {len(unobserved)} queries were routed to a model that has "
                 "no outcome for them; collect these outcomes, or leave the queries out with "
-                "missing='skip'"
+                "missing='skip', and in scikit-learn's model selection with "
+                "scoring=routing_scorer(missing='skip'); the score of a Pipeline ignores missing, "
+                "use routing_scorer(missing='skip')(pipeline, X, y)"
             )
         return columns
 
@@ -145,13 +171,17 @@ class RealisedValues:
         -------
         ndarray of shape (n_queries,)
             The values.
+
+        Warns
+        -----
+        UndefinedMetricWarning
+            If no routed pair has an outcome, and such pairs are skipped.
         """
-        return self.take(table, self.column_indices(routes, missing))
-
-
-def _with_model_means(cost):
-    """Replace the unknown cost of a pair by the mean cost of its model, or of all models."""
-    means = column_means(cost)
-    known = ~np.isnan(means)
-    means[~known] = means[known].mean()
-    return np.where(np.isnan(cost), means, cost)
+        columns = self.column_indices(routes, missing)
+        if np.isnan(self.take("score", columns)).all():
+            warn_user(
+                f"all {len(columns)} queries were routed to a model that has no outcome for them; "
+                "their mean is NaN",
+                UndefinedMetricWarning,
+            )
+        return self.take(table, columns)

@@ -1,11 +1,14 @@
 """Summaries of curves of score against cost."""
 
+import warnings
+
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.integrate import trapezoid
 
+from dars_sklearn import Outcomes
 from dars_sklearn.exceptions import UndefinedMetricWarning
 from dars_sklearn.metrics import (
     aiq,
@@ -14,7 +17,9 @@ from dars_sklearn.metrics import (
     cost_hull,
     performance_gap_recovered,
     quality_neutral_cost,
+    routing_collapse_index,
 )
+from dars_sklearn.utils._warnings import collect_warnings
 
 NAN = float("nan")
 # Points on a coarse grid, so that costs and scores tie.
@@ -72,6 +77,9 @@ def test_dominated_points_do_not_change_the_hull(curve):
         ([3, 1, 2], [0.9, 0.1, 0.6], ([1, 2, 3], [0.1, 0.6, 0.9])),  # in the order of cost
         ([1, 2, 3], [0.1, 0.5, 0.9], ([1, 3], [0.1, 0.9])),  # a point on the line is no corner
         ([1, 1, 1], [0.2, 0.7, 0.4], ([1], [0.7])),  # the best of one cost
+        ([1, 2], [0.1 + 0.2, 0.3], ([1], [0.1 + 0.2])),
+        ([1, 2], [0.3, 0.1 + 0.2], ([1], [0.3])),  # better by rounding only
+        ([1, 2, 3], [0.3, 0.6, 0.9 + 1e-15], ([1, 3], [0.3, 0.9 + 1e-15])),
         ([1, 2, 3], [0.5, 0.4, 0.5], ([1], [0.5])),  # nothing that costs more and is not better
         ([1, 2, 3, 4], [0, 0.1, 0.2, 1], ([1, 4], [0, 1])),  # several points below one line
     ],
@@ -294,3 +302,25 @@ def test_the_unit_of_cost_does_not_matter(curve, unit):
     assert quality_neutral_cost(unit * cost, score, strong=rated["weak"]) == pytest.approx(
         quality_neutral_cost(cost, score, strong=ENDS["weak"])
     )
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda: apgr([1, 2], [0.5, 0.6], weak=(1, 0.5), strong=(2, 0.4)),
+        lambda: quality_neutral_cost([1, 2], [0.5, 0.6], strong=(2, 0.9)),
+        lambda: performance_gap_recovered(0.5, weak=0.6, strong=0.4),
+        lambda: routing_collapse_index(
+            Outcomes.from_array([[0, 1], [0, 1]], costs=[1.0, 2.0]), [1, 1]
+        ),
+    ],
+)
+def test_warnings_point_at_the_user_and_can_be_collected(function):
+    with pytest.warns(UndefinedMetricWarning) as caught:
+        function()
+    assert caught[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with collect_warnings() as collected:
+            assert np.isnan(function())
+    assert [warning.category for warning in collected] == [UndefinedMetricWarning]

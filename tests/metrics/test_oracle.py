@@ -130,7 +130,7 @@ def test_queries_that_cannot_be_cross_fitted_are_counted_and_left_out():
     scores = np.ones((4, 2, 1, 2))
     scores[1:, :, :, 1] = NAN
     outcomes = Outcomes.from_array(scores)
-    message = "3 of 4 queries have one outcome per model, and no cross-fitted oracle"
+    message = "3 of 4 queries have no cross-fitted oracle, which needs two outcomes of a model"
     with pytest.warns(UndefinedMetricWarning, match=message):
         assert oracle_utility(outcomes) == 1.0
     with pytest.warns(UndefinedMetricWarning, match=message):

@@ -26,7 +26,7 @@ def known_mean(values):
 
 
 def slow_costs(data):
-    """Mean cost of every observed pair: its own, else its model's, else that of all models."""
+    """Mean cost of every observed pair: its own, else its model's."""
     costs = pair_means(data.costs)
     by_model = [known_mean(column) for column in costs.T]
     observed = ~np.isnan(data.scores).all(axis=(2, 3))
@@ -34,8 +34,7 @@ def slow_costs(data):
         if not observed[query, model]:
             costs[query, model] = NAN
         elif np.isnan(costs[query, model]):
-            own = by_model[model]
-            costs[query, model] = known_mean(by_model) if np.isnan(own) else own
+            costs[query, model] = by_model[model]
     return costs
 
 
@@ -56,9 +55,10 @@ def slow_spreads(scores):
 def test_tables_are_those_of_a_slow_loop(seed, every_pair, unknown_costs):
     share = 0.6 if every_pair else 0.3
     data = draw_ragged(seed, share=share, every_pair=every_pair, unknown_costs=unknown_costs)
+    for costs, scores in zip(data.costs.swapaxes(0, 1), data.scores.swapaxes(0, 1), strict=True):
+        if np.isnan(costs).all():  # of every model, some cost is known
+            costs[~np.isnan(scores)] = 0.5
     known = data.costs[~np.isnan(data.costs)]
-    if not len(known):
-        data.costs[~np.isnan(data.scores)] = known = np.array([0.5])
     realised = RealisedValues(data.outcomes(["a", "b", "c"]), 0.3)
     score, cost = pair_means(data.scores), slow_costs(data)
     width = known.max() - known.min()
@@ -81,9 +81,31 @@ def test_a_cost_range_replaces_that_of_the_outcomes():
     np.testing.assert_allclose(in_user_unit.utility, [[0.8, -0.1]])
 
 
-def test_the_default_cost_weight_is_a_twentieth():
+def test_cost_does_not_weigh_by_default():
     outcomes = Outcomes.from_array([[1, 1]], costs=[2.0, 6.0])
-    np.testing.assert_allclose(RealisedValues(outcomes).utility, [[1, 0.95]])
+    np.testing.assert_allclose(RealisedValues(outcomes).utility, [[1, 1]])
+
+
+def test_the_robust_range_is_that_of_median_costs():
+    outcomes = Outcomes.from_array([[1, 1]] * 3, costs=[[1.0, 4.0], [2.0, 6.0], [3.0, 90.0]])
+    realised = RealisedValues(outcomes, 0.5, "robust")
+    np.testing.assert_allclose(realised.scaled_cost, [[-0.25, 0.5], [0, 1], [0.25, 22]])
+
+
+def test_utility_is_on_the_unit_scale_of_scores_and_the_rest_in_the_users_unit():
+    percent = Outcomes.from_array(
+        [[[80, 60], [0, 20]]], costs=[[[1.0, 3.0], [5.0, 5.0]]], score_range=(0, 100)
+    )
+    realised = RealisedValues(percent, 0.1)
+    np.testing.assert_allclose(realised.utility, [[0.7 - 0.1 / 4, 0.1 - 0.1]])
+    np.testing.assert_allclose(realised.score, [[70, 10]])
+    np.testing.assert_allclose(realised.spread, [[20 * np.sqrt(0.5)] * 2])
+
+
+@pytest.mark.parametrize("cost_weight", [-0.1, NAN, np.inf])
+def test_a_cost_weight_must_be_finite_and_not_negative(cost_weight):
+    with pytest.raises(ValueError, match=f"finite float >= 0, got {cost_weight!r}"):
+        RealisedValues([[1, 0]], cost_weight)
 
 
 @pytest.mark.parametrize("cost_range", [None, (0.5, 1.0), (0, 1)])
@@ -96,15 +118,25 @@ def test_without_a_known_cost_cost_weighs_nothing_and_is_not_invented(costs, cos
     assert np.isnan(realised.cost).all()
 
 
-def test_a_model_without_a_known_cost_has_the_mean_cost_of_the_other_models():
+def test_the_cost_of_a_model_without_a_known_cost_is_not_invented():
     outcomes = Outcomes.from_array([[1, 1, 1], [1, 1, 1]], costs=[2.0, NAN, 6.0])
-    np.testing.assert_allclose(RealisedValues(outcomes).cost, [[2, 4, 6], [2, 4, 6]])
+    realised = RealisedValues(outcomes)
+    assert np.isnan(realised.cost).all()
+    np.testing.assert_array_equal(realised.utility, realised.score)
+    with pytest.raises(ValueError, match="no cost of the model 1 is known.*use cost_weight=0"):
+        RealisedValues(outcomes, 0.05)
+
+
+def test_a_model_without_outcomes_needs_no_cost():
+    outcomes = Outcomes.from_array([[1, NAN, 1], [1, NAN, 1]], costs=[2.0, NAN, 6.0])
+    assert has_known_costs(outcomes)
+    np.testing.assert_allclose(RealisedValues(outcomes, 0.1).utility, [[1, NAN, 0.9]] * 2)
 
 
 def test_a_model_without_repeated_outcomes_has_no_spread():
     scores = [[[1, 0], [1, NAN]], [[1, NAN], [0, NAN]]]
     spread = RealisedValues(Outcomes.from_array(scores)).spread
-    np.testing.assert_allclose(spread, [[np.sqrt(0.5), 0], [np.sqrt(0.5), 0]])
+    np.testing.assert_allclose(spread, [[np.sqrt(0.5), NAN], [np.sqrt(0.5), NAN]])
 
 
 def test_an_array_of_scores_is_accepted():
@@ -120,8 +152,8 @@ def test_columns_of_routes_are_those_of_their_names():
 
 
 def test_names_of_several_types_are_not_confused():
-    outcomes = Outcomes.from_array([[1, 0, 0.5]] * 3, models=np.array(["1", 1, "a"], dtype=object))
-    assert RealisedValues(outcomes).column_indices(["1", 1, "a"]).tolist() == [0, 1, 2]
+    outcomes = Outcomes.from_array([[1, 0, 0.5]] * 3, models=np.array(["1", 2, "a"], dtype=object))
+    assert RealisedValues(outcomes).column_indices(["1", 2, "a"]).tolist() == [0, 1, 2]
 
 
 def test_integer_names_are_found_whatever_type_of_integer():
@@ -141,7 +173,7 @@ def test_routes_of_another_shape_are_refused(routes):
 def test_unknown_routes_are_listed_once_and_in_order():
     realised = RealisedValues(Outcomes.from_array([[1, 0]] * 4, models=["a", "b"]))
     with pytest.raises(
-        ValueError, match=r"routed to \['7', 'x'\], not among \['a', 'b'\]"
+        ValueError, match=r"routed to \['7', 'x'\], not among \['a', 'b'\]; use outcomes of all"
     ):  # fmt: skip
         realised.column_indices(["x", "a", "7", "x"])
 
@@ -174,6 +206,10 @@ def test_outcomes_without_a_known_cost_are_refused_where_costs_are_needed():
     with pytest.raises(ValueError, match="all costs of these outcomes are unknown"):
         check_has_costs(unknown)
     assert not has_known_costs(unknown)
-    partly_known = Outcomes.from_array([[1, 0]], costs=[NAN, 1.0])
+    of_one_model = Outcomes.from_array([[1, 0]], costs=[NAN, 1.0])
+    with pytest.raises(ValueError, match="no cost of the model 0 is known.*invented; give prices"):
+        check_has_costs(of_one_model)
+    assert not has_known_costs(of_one_model)
+    partly_known = Outcomes.from_array([[1, 0], [1, 0]], costs=[[NAN, 1.0], [1.0, NAN]])
     check_has_costs(partly_known)
     assert has_known_costs(partly_known)

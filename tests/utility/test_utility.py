@@ -1,6 +1,4 @@
-"""Utility, cost ranges and cost scaling."""
-
-import re
+"""The utility formula, and the utilities of single outcomes."""
 
 import numpy as np
 import pytest
@@ -9,19 +7,13 @@ from hypothesis import strategies as st
 from plain_outcomes import grids
 
 from dars_sklearn import Outcomes
-from dars_sklearn.utility import (
-    find_cost_range,
-    outcome_utilities,
-    scale_cost,
-    unscale_cost,
-    utility,
-)
+from dars_sklearn.utility import outcome_utilities, utility
 
 NUMBERS = st.floats(-100, 100)
 
 
 @settings(max_examples=60, deadline=None)
-@given(NUMBERS, NUMBERS, NUMBERS, NUMBERS, NUMBERS)
+@given(NUMBERS, NUMBERS, NUMBERS, st.floats(0, 100), NUMBERS)
 def test_utility_is_quality_less_weighted_cost_less_weighted_risk(
     quality, cost, risk, cost_weight, risk_aversion
 ):
@@ -33,6 +25,11 @@ def test_utility_is_quality_less_weighted_cost_less_weighted_risk(
 def test_utility_of_lists_is_an_array():
     found = utility([1.0, 0.5], [0.5, 1.0], [0.25, 0.0], cost_weight=0.5, risk_aversion=2.0)
     np.testing.assert_array_equal(found, [1 - 0.25 - 0.5, 0.5 - 0.5])
+
+
+def test_a_negative_cost_weight_has_no_utility():
+    with pytest.raises(ValueError, match="^cost_weight must be a finite float >= 0, got -0.5$"):
+        utility(1.0, 1.0, 0.0, cost_weight=-0.5, risk_aversion=0.0)
 
 
 # ---- utilities of outcomes ---------------------------------------------------
@@ -49,7 +46,6 @@ def slow_utilities(scores, costs, models, cost_weight, cost_range):
                 other for other, its_model in zip(costs, models, strict=True)
                 if its_model == model and not np.isnan(other)
             ]  # fmt: skip
-            own = own or known
             cost = sum(own) / len(own) if own else None
         scaled = 0 if cost is None or low == high else (cost - low) / (high - low)
         utilities.append(score - cost_weight * scaled)
@@ -61,7 +57,7 @@ def slow_utilities(scores, costs, models, cost_weight, cost_range):
     grids(),
     st.sampled_from([0.05, 0.5, 3.0]),
     st.sampled_from([None, (0, 1), (1.0, 5.0), (2.0, 2.0)]),
-    st.floats(0, 1),
+    st.sampled_from([0.0, 0.3, 0.8, 1.0]),
     st.integers(0, 1000),
 )
 def test_utilities_of_outcomes_are_those_of_a_loop(
@@ -72,23 +68,38 @@ def test_utilities_of_outcomes_are_those_of_a_loop(
     outcomes = Outcomes.from_array(grid, costs=costs)
     observed = ~np.isnan(grid)
     models = np.nonzero(observed)[1].tolist()
+    own_costs = costs[observed]
+    with_costs = {
+        model for model, cost in zip(models, own_costs, strict=True) if not np.isnan(cost)
+    }
+    if with_costs and with_costs != set(models):
+        with pytest.raises(ValueError, match="no cost of the model"):
+            outcome_utilities(outcomes, cost_weight, cost_range)
+        return
     expected = slow_utilities(
-        grid[observed].tolist(), costs[observed].tolist(), models, cost_weight, cost_range
+        grid[observed].tolist(), own_costs.tolist(), models, cost_weight, cost_range
     )
     assert outcome_utilities(outcomes, cost_weight, cost_range) == pytest.approx(expected)
 
 
 def test_an_unknown_cost_is_the_mean_cost_of_its_model():
-    """Worked out by hand: means of 3 and 7, and of all known costs for the third model."""
-    costs = [[[1.0, 5.0, np.nan], [7.0, np.nan, np.nan], [np.nan, np.nan, np.nan]]]
-    outcomes = Outcomes.from_array(np.ones((1, 3, 3)), costs=costs)
+    """Worked out by hand: means of 3 and 7."""
+    costs = [[[1.0, 5.0, np.nan], [7.0, np.nan, np.nan]]]
+    outcomes = Outcomes.from_array(np.ones((1, 2, 3)), costs=costs)
     in_the_users_unit = outcome_utilities(outcomes, 0.1, (0, 1))
-    mean = (1 + 5 + 7) / 3
-    expected = 1 - 0.1 * np.array([1, 5, 3, 7, 7, 7, mean, mean, mean])
+    expected = 1 - 0.1 * np.array([1, 5, 3, 7, 7, 7])
     np.testing.assert_allclose(in_the_users_unit, expected, rtol=1e-14)
     over_the_range = outcome_utilities(outcomes, 0.6, None)
-    scaled = np.array([0, 4, 2, 6, 6, 6, mean - 1, mean - 1, mean - 1]) / 6
+    scaled = np.array([0, 4, 2, 6, 6, 6]) / 6
     np.testing.assert_allclose(over_the_range, 1 - 0.6 * scaled, rtol=1e-14)
+
+
+@pytest.mark.parametrize("cost_range", [None, (0, 1)])
+def test_costs_that_are_unknown_for_a_whole_model_are_weighed_only_by_zero(cost_range):
+    outcomes = Outcomes.from_array([[1, 0.5]], models=["a", "b"], costs=[2.0, np.nan])
+    assert outcome_utilities(outcomes, 0.0, cost_range).tolist() == [1, 0.5]
+    with pytest.raises(ValueError, match="no cost of the model 'b' is known.*use cost_weight=0"):
+        outcome_utilities(outcomes, 0.05, cost_range)
 
 
 @pytest.mark.parametrize("costs", [None, np.full((2, 2), np.nan)])
@@ -105,6 +116,14 @@ def test_without_a_weight_utilities_are_the_scores():
     assert outcome_utilities(outcomes, 1, (0, 1)).tolist() == [-1, -3]
 
 
+def test_scores_are_on_the_unit_scale_of_their_declared_range():
+    percent = Outcomes.from_array([[80, 20]], costs=[1.0, 3.0], score_range=(0, 100))
+    np.testing.assert_allclose(outcome_utilities(percent, 0.1, None), [0.8, 0.1])
+    np.testing.assert_allclose(outcome_utilities(percent, 0.0, None), [0.8, 0.2])
+    undeclared = Outcomes.from_array([[80, 20]], costs=[1.0, 3.0], score_range=None)
+    np.testing.assert_allclose(outcome_utilities(undeclared, 0.1, None), [80, 19.9])
+
+
 @pytest.mark.parametrize("cost_weight", [-0.1, np.inf, np.nan])
 @pytest.mark.parametrize("costs", [None, [1, 2]])
 def test_a_cost_weight_must_be_finite_and_not_negative(cost_weight, costs):
@@ -114,41 +133,7 @@ def test_a_cost_weight_must_be_finite_and_not_negative(cost_weight, costs):
         outcome_utilities(outcomes, cost_weight, None)
 
 
-# ---- ranges and scales -------------------------------------------------------
-
-
-def test_the_cost_range_is_over_single_known_outcomes():
-    costs = [[[4.0, np.nan], [0.5, 8.0]]]
-    assert find_cost_range(Outcomes.from_array(np.ones((1, 2, 2)), costs=costs)) == (0.5, 8.0)
-    assert find_cost_range(Outcomes.from_array([[1, 0]])) == (0.0, 0.0)
-    assert find_cost_range(Outcomes.from_array([[1]], costs=[np.nan])) == (0.0, 0.0)
-    range_ = find_cost_range(Outcomes.from_array([[1]], costs=[3]))
-    assert range_ == (3.0, 3.0)
-    assert [type(end) for end in range_] == [float, float]
-
-
-def test_costs_are_scaled_linearly():
-    costs = np.array([2.0, 4.0, 5.0, 8.0, np.nan])
-    np.testing.assert_allclose(scale_cost(costs, (2.0, 6.0)), [0, 0.5, 0.75, 1.5, np.nan])
-    np.testing.assert_array_equal(scale_cost(costs, (0, 1)), costs)
-    np.testing.assert_array_equal(scale_cost(costs, (3, 3)), [0, 0, 0, 0, np.nan])
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.floats(0, 100), st.floats(0, 100), st.floats(0.01, 100))
-def test_unscaling_is_the_inverse_of_scaling(cost, low, width):
-    range_ = low, low + width
-    assert unscale_cost(scale_cost(np.array(cost), range_), range_) == pytest.approx(cost, abs=1e-9)
-    assert unscale_cost(np.array([0.0, 1.0]), range_) == pytest.approx(range_)
-
-
-@pytest.mark.parametrize(
-    "cost_range", [(2, 1), (0, np.nan), (np.nan, 1), (0, np.inf), (-np.inf, 0)]
-)
-def test_a_cost_range_must_be_finite_and_in_order(cost_range):
-    message = f"cost_range must be two finite numbers, low then high, got {cost_range!r}"
-    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-        scale_cost(np.ones(1), cost_range)
+def test_a_cost_range_of_outcomes_must_be_in_order():
     outcomes = Outcomes.from_array([[1, 0]], costs=[2, 3])
-    with pytest.raises(ValueError, match="^cost_range must be"):
-        outcome_utilities(outcomes, 0.1, cost_range)
+    with pytest.raises(ValueError, match="^cost_range must be two finite numbers"):
+        outcome_utilities(outcomes, 0.1, (2, 1))
