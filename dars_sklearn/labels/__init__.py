@@ -1,13 +1,11 @@
 """Labels from outcomes, and how noisy they are."""
 
-from dars_sklearn.labels._aggregator import Capability, OutcomeAggregator
-from dars_sklearn.labels._decomposition import (
-    VarianceDecomposition,
-    decompose_variance,
-    reliability_curve,
-)
+from dars_sklearn.labels._aggregator import OutcomeAggregator
+from dars_sklearn.labels._capability import Capability
+from dars_sklearn.labels._decomposition import VarianceDecomposition, decompose_variance
 from dars_sklearn.labels._flip_rate import FlipRates, label_flip_rate
 from dars_sklearn.labels._probability_best import probability_best
+from dars_sklearn.labels._reliability import reliability_curve
 
 __all__ = [
     "Capability",

@@ -1,13 +1,12 @@
 """OutcomeAggregator: outcomes to capability, the labels that routers learn."""
 
-from dataclasses import dataclass
-from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from dars_sklearn.labels._capability import Capability
 from dars_sklearn.labels._empirical_bayes import (
     components_by_model,
     label_noise,
@@ -22,56 +21,13 @@ from dars_sklearn.outcomes._outcomes import as_outcomes
 from dars_sklearn.outcomes._pair_statistics import PairStatistics
 from dars_sklearn.outcomes._validation import check_models
 from dars_sklearn.utility import find_cost_range, scale_cost
+from dars_sklearn.utility._costs import check_cost_range
+from dars_sklearn.utility._scores import check_score_scale, score_limits
+from dars_sklearn.utils._validation import is_finite_number
 
-__all__ = ["Capability", "OutcomeAggregator"]
+__all__ = ["OutcomeAggregator"]
 
 _RISKS = ("std", "paraphrase", "sample", "standard_error")
-
-
-@dataclass(frozen=True)
-class Capability:
-    """Labels: quality, cost and risk of each model on each query.
-
-    Parameters
-    ----------
-    models : ndarray of shape (n_models,)
-        Model names, the columns of the arrays that follow.
-    quality : ndarray of shape (n_queries, n_models)
-        Mean score, smoothed.
-    cost : ndarray of shape (n_queries, n_models)
-        Mean cost in the user's unit; NaN without any costs. A pair without a known cost has the
-        mean cost of its model.
-    scaled_cost : ndarray of shape (n_queries, n_models)
-        Mean scaled cost, which utilities are computed from; 0 without any costs.
-    risk : ndarray of shape (n_queries, n_models)
-        Standard deviation of the scores (ddof=1), or the other measure of risk that the
-        aggregator was asked for.
-    standard_error : ndarray of shape (n_queries, n_models)
-        Standard error of the mean score, NaN where there are no outcomes. It assumes independent
-        outcomes; where the aggregator has variance components, it includes the correlation of
-        samples of one paraphrase. With ``smoothing="auto"`` it is the posterior standard
-        deviation, and that of the prior where there are no outcomes.
-    shrinkage : ndarray of shape (n_queries, n_models)
-        Weight of the pair's own mean in its quality; the rest is the weight of the prior.
-    weights : ndarray of shape (n_queries, n_models)
-        Effective number of outcomes, 0 where there are none.
-    n_outcomes : ndarray of int of shape (n_queries, n_models)
-        Number of outcomes.
-
-    See Also
-    --------
-    OutcomeAggregator : Computes it.
-    """
-
-    models: np.ndarray
-    quality: np.ndarray
-    cost: np.ndarray
-    scaled_cost: np.ndarray
-    risk: np.ndarray
-    standard_error: np.ndarray
-    shrinkage: np.ndarray
-    weights: np.ndarray
-    n_outcomes: np.ndarray
 
 
 class _Summary(NamedTuple):
@@ -98,27 +54,32 @@ class OutcomeAggregator(TransformerMixin, BaseEstimator):
         pair, labels are not shrunk.
     prior : {"model", "global"} or float, default="model"
         Value towards which quality is smoothed: the mean of the model, the mean of all models,
-        or a number.
+        or a number within the range of scores.
     risk : {"std", "paraphrase", "sample", "standard_error"}, default="std"
         Measure of risk: the standard deviation of the scores; that between paraphrases,
         corrected for the noise of sampling; that of samples within a paraphrase; or the standard
         error of the label. A pair with too few outcomes gets the mean of its model.
     weighting : {"balanced", "pooled"}, default="balanced"
         Whether every paraphrase of a pair weighs the same, or every outcome.
-    cost_scaling : {"minmax"}, (low, high) or None, default="minmax"
-        How costs are scaled to [0, 1]: by the range over single outcomes seen in fit, by a fixed
-        range, or not at all. The most expensive single outcome is thus part of what a unit of
-        scaled cost means; give a range of your own where it is not typical.
+    cost_scaling : {"minmax", "robust"}, (low, high) or None, default="minmax"
+        How costs are scaled: by the range over single outcomes seen in fit, from the lowest to
+        the highest median cost of a model, by a fixed range, or not at all. With "minmax", one
+        very expensive outcome changes what a unit of scaled cost means, and with it every
+        ``cost_weight``. With "robust" it does not, and scaled costs may be outside [0, 1].
 
     Attributes
     ----------
     models_ : ndarray of shape (n_models,)
         Model names.
+    score_range_ : tuple of float or None
+        Range of scores that the outcomes of fit declare.
+    score_limits_ : tuple of float
+        The lowest and the highest score of the outcomes of fit.
     prior_quality_ : ndarray of shape (n_models,)
         Value towards which the quality of each model is smoothed.
     prior_cost_ : ndarray of shape (n_models,)
-        Mean cost of each model in the user's unit, for pairs without a known cost; NaN without
-        any costs.
+        Mean cost of each model in the user's unit, for pairs without a known cost; NaN where no
+        cost of the model is known. A model without outcomes has the mean of the other models.
     prior_risk_ : ndarray of shape (n_models,)
         Mean risk of each model, for pairs with too few outcomes.
     variance_components_ : ndarray of shape (3, n_models) or None
@@ -185,6 +146,11 @@ class OutcomeAggregator(TransformerMixin, BaseEstimator):
         -------
         OutcomeAggregator
             The aggregator itself.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is not one of its values, or the prior is outside the range of scores.
         """
         self._check_parameters()
         outcomes = as_outcomes(X)
@@ -207,11 +173,13 @@ class OutcomeAggregator(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If the models are not those seen in fit, in the same order.
+            If the models are not those seen in fit, in the same order, or scores have another
+            range.
         """
         check_is_fitted(self)
         outcomes = as_outcomes(outcomes)
         check_models(outcomes, self.models_)
+        check_score_scale(outcomes, self.score_range_, self.score_limits_)
         return self._make_labels(self._summarise(outcomes))
 
     def fit_aggregate(self, outcomes):
@@ -276,17 +244,30 @@ class OutcomeAggregator(TransformerMixin, BaseEstimator):
     # ---- steps of fit and aggregate --------------------------------------------
 
     def _check_parameters(self):
-        is_number = isinstance(self.smoothing, Real) and 0 <= self.smoothing < np.inf
+        is_number = is_finite_number(self.smoothing) and self.smoothing >= 0
         if self.smoothing != "auto" and not is_number:
             raise ValueError(
                 f"smoothing must be a finite float >= 0 or 'auto', got {self.smoothing!r}"
             )
-        if self.prior not in ("model", "global") and not isinstance(self.prior, Real):
-            raise ValueError(f"prior must be 'model', 'global' or a float, got {self.prior!r}")
+        if self.prior not in ("model", "global") and not is_finite_number(self.prior):
+            raise ValueError(
+                f"prior must be 'model', 'global' or a finite float, got {self.prior!r}"
+            )
         if self.risk not in _RISKS:
             raise ValueError(f"risk must be one of {list(_RISKS)}, got {self.risk!r}")
         if self.weighting not in ("balanced", "pooled"):
             raise ValueError(f"weighting must be 'balanced' or 'pooled', got {self.weighting!r}")
+
+    def _check_prior(self, score_range):
+        """Refuse a prior that no score can have."""
+        if isinstance(self.prior, str) or score_range is None:
+            return
+        low, high = score_range
+        if not low <= self.prior <= high:
+            raise ValueError(
+                f"prior={self.prior!r} is outside the range of scores, which these outcomes "
+                f"declare as score_range={score_range}; choose a prior within it"
+            )
 
     def _summarise(self, outcomes):
         cells = pair_cells = None
@@ -297,10 +278,13 @@ class OutcomeAggregator(TransformerMixin, BaseEstimator):
 
     def _learn_priors(self, outcomes, summary):
         statistics = summary.statistics
+        self._check_prior(outcomes.score_range)
         self.models_ = outcomes.models
+        self.score_range_ = outcomes.score_range
+        self.score_limits_ = score_limits(outcomes)
         self.cost_range_ = self._find_cost_range(outcomes)
         self.prior_quality_ = self._find_prior_quality(statistics)
-        self.prior_cost_ = _known_or_mean(column_means(statistics.mean_cost))
+        self.prior_cost_ = self._find_prior_cost(statistics)
         self.variance_components_ = None
         if summary.cells is not None:
             components = components_by_model(summary.cells, outcomes)
@@ -330,7 +314,7 @@ class OutcomeAggregator(TransformerMixin, BaseEstimator):
             models=self.models_,
             quality=np.where(n_outcomes == 0, self.prior_quality_, quality),
             cost=cost,
-            scaled_cost=np.where(np.isnan(cost), 0.0, scale_cost(cost, self.cost_range_)),
+            scaled_cost=self._scale_cost(cost),
             risk=np.where(np.isnan(risk), self.prior_risk_, risk),
             standard_error=standard_error,
             shrinkage=own_weight,
@@ -342,21 +326,34 @@ class OutcomeAggregator(TransformerMixin, BaseEstimator):
         if self.cost_scaling is None:
             return 0.0, 1.0
         if isinstance(self.cost_scaling, str):
-            if self.cost_scaling != "minmax":
+            if self.cost_scaling not in ("minmax", "robust"):
                 raise ValueError(
-                    f"cost_scaling must be 'minmax', (low, high) or None, got {self.cost_scaling!r}"
+                    "cost_scaling must be 'minmax', 'robust', (low, high) or None, got "
+                    f"{self.cost_scaling!r}"
                 )
-            return find_cost_range(outcomes)
-        low, high = map(float, self.cost_scaling)
-        if not low < high:
+            return find_cost_range(outcomes, self.cost_scaling)
+        low, high = check_cost_range(self.cost_scaling)
+        if low == high:
             raise ValueError(f"cost_scaling needs low < high, got {self.cost_scaling!r}")
         return low, high
+
+    def _find_prior_cost(self, statistics):
+        """Mean cost of each model, NaN where the model has outcomes but no known cost."""
+        by_model = column_means(statistics.mean_cost)
+        unobserved = (statistics.n_outcomes == 0).all(axis=0)
+        return np.where(unobserved, column_means(by_model[:, None]), by_model)
+
+    def _scale_cost(self, cost):
+        """Scaled cost, NaN where it is unknown, and 0 where costs of no model are known."""
+        scaled = scale_cost(cost, self.cost_range_)
+        return np.nan_to_num(scaled) if np.isnan(self.prior_cost_).all() else scaled
 
     def _find_prior_quality(self, statistics):
         by_model = column_means(statistics.mean_score)
         overall = np.nanmean(by_model)
         by_model = np.where(np.isnan(by_model), overall, by_model)
-        prior = {"model": by_model, "global": overall}.get(self.prior, self.prior)
+        named = {"model": by_model, "global": overall}
+        prior = named[self.prior] if isinstance(self.prior, str) else self.prior
         return np.broadcast_to(np.asarray(prior, dtype=float), by_model.shape).copy()
 
     def _label_noise(self, summary):
@@ -397,9 +394,3 @@ class OutcomeAggregator(TransformerMixin, BaseEstimator):
         if self.risk == "standard_error":
             return standard_error
         return spread_of_kind(self.risk, summary.pair_cells, self.variance_components_[2])
-
-
-def _known_or_mean(values):
-    """Replace unknown values by the mean of the known ones, if there are any."""
-    known = ~np.isnan(values)
-    return np.where(known, values, values[known].mean() if known.any() else np.nan)

@@ -1,29 +1,36 @@
 """Variance components of scores, and the reliability of labels."""
 
-from dataclasses import dataclass, replace
-from itertools import product
-from typing import NamedTuple
-from warnings import warn
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from dars_sklearn.exceptions import SeparabilityWarning
-from dars_sklearn.labels._intervals import difference_interval, log_interval, share_interval
-from dars_sklearn.labels._variance_components import (
-    difference_variance_components,
-    model_variance_components,
+from dars_sklearn.labels._components_by_name import (
+    OVERALL,
+    check_components_design,
+    estimate_components,
 )
-from dars_sklearn.outcomes._cells import make_cells
+from dars_sklearn.labels._intervals import difference_interval, log_interval, signal_share
 from dars_sklearn.outcomes._outcomes import as_outcomes
+from dars_sklearn.utils._html import html_table, html_view
+from dars_sklearn.utils._warnings import warn_user
 
-__all__ = ["VarianceDecomposition", "decompose_variance", "reliability_curve"]
+__all__ = [
+    "VarianceDecomposition",
+    "decompose_variance",
+    "is_overall_difference",
+    "pivot_components",
+]
 
 # A repr shows the differences of each two models up to this number of pairs, and otherwise only
 # their mean.
 _MOST_DIFFERENCES_SHOWN = 21
 _COLUMNS = ["kind", "model", "other", "component", "estimate", "low", "high"]
-_OVERALL = ("overall", "overall")
+_COMPONENTS = (
+    "query", "paraphrase", "sample", "query_plus_paraphrase", "paraphrase_plus_sample",
+    "query_plus_paraphrase_plus_sample", "total", "icc", "reliability",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -68,59 +75,117 @@ class VarianceDecomposition:
         DataFrame
             One row per component, as described above.
         """
-        return self.table
+        return self.table.copy()
 
-    def estimate(self, component, model="overall", other=None):
+    def estimate(self, component, model=None, other=None):
         """Look up an estimate.
 
         Parameters
         ----------
         component : str
             Name of the component.
-        model, other : label
-            A model; with ``other``, the difference of two models. By default the mean over all
-            differences.
+        model, other : label or None, default=None
+            A model; with ``other``, the difference of two models. Without either, the mean over
+            all differences.
 
         Returns
         -------
         float
             The estimate, NaN where this design does not give it.
+
+        Raises
+        ------
+        ValueError
+            If there is no component of that name, no such model, or no such difference.
         """
-        if model == "overall":
-            other = "overall"
-        other = "" if other is None else other
-        rows = self.table[self.table["component"] == component]
-        estimates = rows.set_index(["model", "other"])["estimate"].to_dict()
-        return float(estimates.get((model, other), estimates.get((other, model), np.nan)))
+        if component not in _COMPONENTS:
+            raise ValueError(f"component must be one of {list(_COMPONENTS)}, got {component!r}")
+        if model is None and other is not None:
+            raise ValueError(f"other={other!r} needs a model, whose difference from it is meant")
+        if model is None:
+            return self._find(component, "difference", OVERALL, OVERALL)
+        if other is None:
+            return self._find(component, "model", (model, ""))
+        return self._find(component, "difference", (model, other), (other, model))
+
+    def _find(self, component, kind, *names):
+        """Return an estimate by the names of its models, in one of several orders."""
+        rows = self.table[self.table["kind"] == kind]
+        keys = zip(rows["model"], rows["other"], rows["component"], strict=True)
+        estimates = dict(zip(keys, rows["estimate"], strict=True))
+        known = {key[:2] for key in estimates} | {OVERALL}
+        found = next((pair for pair in names if pair in known), None)
+        if found is None:
+            model, other = names[0]
+            noun = repr(model) if kind == "model" else f"the difference of {model!r} and {other!r}"
+            models = self.table.loc[self.table["kind"] == "model", "model"]
+            written = ", ".join(map(str, models.unique()))
+            raise ValueError(f"there are no components of {noun}; the models are {written}")
+        return float(estimates.get((*found, component), np.nan))
 
     def _wide(self):
         """Return the estimates as a table of one row per model or difference."""
         table = self.table
-        is_overall = (table["model"] == "overall") & (table["other"] == "overall")
-        single_differences = (table["kind"] == "difference") & ~is_overall
+        single_differences = (table["kind"] == "difference") & ~is_overall_difference(table)
         pairs = table.loc[single_differences, ["model", "other"]].drop_duplicates()
         if len(pairs) > _MOST_DIFFERENCES_SHOWN:
             table = table[~single_differences]
-        # Numbers of rows, because the labels of two models can look the same, such as 1 and "1".
-        row = table.groupby(["kind", "model", "other"], sort=False).ngroup()
-        first = table[~row.duplicated()]
-        labels = [_row_label(*pair) for pair in zip(first["model"], first["other"], strict=True)]
-        table = table.assign(row=row, column=table["component"].str.replace("_plus_", " + "))
-        wide = table.pivot(index="row", columns="column", values="estimate")
-        wide = wide[table["column"].unique()].set_axis(labels)
+        wide = pivot_components(table)
+        wide = wide.set_axis([_row_label(*names) for names in wide.index])
+        wide.columns = wide.columns.str.replace("_plus_", " + ")
         return wide.rename_axis(None, axis=1).rename_axis("score")
 
     def __repr__(self):
         return f"<VarianceDecomposition>\n{self._wide().to_string(float_format='{:.4f}'.format)}"
 
     def _repr_html_(self):
-        return self._wide().to_html(float_format="{:.4f}".format)
+        table = html_table(self._wide(), float_format="{:.4f}".format)
+        return html_view("VarianceDecomposition", table)
 
 
-def _row_label(model, other):
-    if other == "":
+def _row_label(kind, model, other):
+    """Return how a row of the table of estimates is called."""
+    if kind == "model":
         return str(model)
-    return "differences, overall" if (model, other) == _OVERALL else f"{model} - {other}"
+    return "differences, overall" if (model, other) == OVERALL else f"{model} - {other}"
+
+
+def is_overall_difference(table):
+    """Find the rows of the mean over all differences between models.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Table of a :class:`VarianceDecomposition`.
+
+    Returns
+    -------
+    Series of bool
+        Whether a row is one of these; a model may have the name "overall", too.
+    """
+    is_overall = (table["model"] == OVERALL[0]) & (table["other"] == OVERALL[1])
+    return is_overall & (table["kind"] == "difference")
+
+
+def pivot_components(table):
+    """Arrange estimates in one row per model or difference, and one column per component.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Table of a :class:`VarianceDecomposition`, or some of its rows.
+
+    Returns
+    -------
+    DataFrame
+        The estimates in the order of the table, indexed by kind, model and other.
+    """
+    # Numbers of rows, because the labels of two models can look the same, such as 1 and "1".
+    names = table[["kind", "model", "other"]]
+    row = table.groupby(list(names), sort=False).ngroup()
+    wide = table.assign(row=row).pivot(index="row", columns="component", values="estimate")
+    wide = wide[table["component"].unique()]
+    return wide.set_axis(pd.MultiIndex.from_frame(names[~row.duplicated()]))
 
 
 def decompose_variance(outcomes, *, level=0.95):
@@ -190,144 +255,14 @@ def decompose_variance(outcomes, *, level=0.95):
     0.73
     """
     outcomes = as_outcomes(outcomes)
-    _check_design(outcomes, level)
-    components = _estimate_components(outcomes)
+    check_components_design(outcomes, level)
+    components = estimate_components(outcomes)
     _warn_of_merged_components(components.models)
     rows = []
     for kind, by_models in (("model", components.models), ("difference", components.differences)):
         for (model, other), estimates in by_models.items():
             rows += [(kind, model, other, *row) for row in _component_rows(estimates, level)]
     return VarianceDecomposition(pd.DataFrame(rows, columns=_COLUMNS), level)
-
-
-def reliability_curve(
-    outcomes, n_paraphrases=(1, 2, 5, 10), n_samples=(1, 2, 5, 10), *, kind="difference", level=0.95
-):  # fmt: skip
-    """Predict the reliability of labels from other numbers of paraphrases and samples.
-
-    Parameters
-    ----------
-    outcomes : Outcomes
-        Outcomes with several paraphrases; for other numbers of samples, with several samples
-        too.
-    n_paraphrases, n_samples : sequence of int
-        Numbers of paraphrases per query, and of samples per paraphrase. Every combination is
-        predicted.
-    kind : {"difference", "model"}, default="difference"
-        The power of labels to distinguish models on a query, averaged over pairs of models; or
-        to distinguish queries, for each model.
-    level : float, default=0.95
-        Level of the intervals.
-
-    Returns
-    -------
-    DataFrame
-        Columns ``n_paraphrases``, ``n_samples``, ``reliability``, ``low`` and ``high``; with
-        ``kind="model"`` also ``model``.
-
-    Raises
-    ------
-    ValueError
-        If the components that a prediction needs are not identifiable.
-
-    See Also
-    --------
-    plan_design : Compares designs by the utility of the router that they train.
-    ReliabilityDisplay : Plots the curve.
-
-    References
-    ----------
-    The D study of generalizability theory: Brennan, "Generalizability Theory" (2001). The
-    reliability is ``q / (q + p / P + s / (P K))`` for components q, p and s.
-
-    Examples
-    --------
-    >>> from dars_sklearn.datasets import make_routing_outcomes
-    >>> from dars_sklearn.labels import reliability_curve
-    >>> curve = reliability_curve(make_routing_outcomes(random_state=0).outcomes, (1, 5), (1, 5))
-    >>> curve["reliability"].round(2).tolist()
-    [0.11, 0.35, 0.39, 0.73]
-    """
-    outcomes = as_outcomes(outcomes)
-    _check_design(outcomes, level)
-    if kind not in ("difference", "model"):
-        raise ValueError(f"kind must be 'difference' or 'model', got {kind!r}")
-    for name, numbers in (("n_paraphrases", n_paraphrases), ("n_samples", n_samples)):
-        if not len(numbers) or min(numbers) < 1:
-            raise ValueError(f"{name} must be ints of at least 1, got {numbers!r}")
-    components = _estimate_components(outcomes)
-    if kind == "difference" and _OVERALL not in components.differences:
-        reason = "there is only one model"
-        if outcomes.n_models > 1:
-            reason = "no two models have outcomes for at least two common queries"
-        raise ValueError(f"{reason}, and no difference; use kind='model'")
-    wanted = {"overall": components.differences.get(_OVERALL)}
-    if kind == "model":
-        wanted = {model: estimates for (model, _), estimates in components.models.items()}
-    rows = []
-    for model, estimates in wanted.items():
-        _check_identifiable(estimates, n_samples)
-        for P, K in product(n_paraphrases, n_samples):
-            noise = np.maximum(estimates.paraphrase, 0) / P + estimates.sample / (P * K)
-            rows.append((model, P, K, *_signal_share(noise, estimates, level)))
-    columns = ["model", "n_paraphrases", "n_samples", "reliability", "low", "high"]
-    table = pd.DataFrame(rows, columns=columns)
-    return table if kind == "model" else table.drop(columns="model")
-
-
-class _Components(NamedTuple):
-    """Variance components by the names of models.
-
-    Parameters
-    ----------
-    models : dict of (label, "") to VarianceComponents
-        Components of each model's scores.
-    differences : dict of (label, label) to VarianceComponents
-        Components of the difference of each two models' scores, and of their mean.
-    """
-
-    models: dict
-    differences: dict
-
-
-def _check_design(outcomes, level):
-    if len(outcomes) < 3:
-        raise ValueError(f"variance components need at least 3 queries, got {len(outcomes)}")
-    if not 0 < level < 1:
-        raise ValueError(f"level must be in (0, 1), got {level!r}")
-
-
-def _estimate_components(outcomes):
-    cells = make_cells(outcomes)
-    names, shape = outcomes.models.tolist(), (len(outcomes), outcomes.n_models)
-    by_model = model_variance_components(cells, *shape)
-    models = {(name, ""): own for name, own in zip(names, by_model, strict=True)}
-    differences = {
-        (names[i], names[j]): difference
-        for (i, j), difference in difference_variance_components(cells, *shape).items()
-    }
-    with_queries = [difference for difference in differences.values() if difference.n_queries > 1]
-    if with_queries:
-        differences[_OVERALL] = _mean_components(with_queries)
-    return _Components(models, differences)
-
-
-def _mean_components(components):
-    arrays = (
-        "query_variance",
-        "query_noise",
-        "paraphrase_mean_square",
-        "paraphrase_noise",
-        "sample",
-        "label_noise",
-    )
-    return replace(
-        components[0],
-        **{name: np.mean([getattr(own, name) for own in components], axis=0) for name in arrays},
-        queries_identifiable=all(own.queries_identifiable for own in components),
-        samples_identifiable=all(own.samples_identifiable for own in components),
-        n_queries=max(own.n_queries for own in components),
-    )
 
 
 def _component_rows(estimates, level):
@@ -355,18 +290,8 @@ def _component_rows(estimates, level):
     total = query + paraphrase + sample
     yield "total", total[0], *log_interval(total, n, level)
     if estimates.queries_identifiable:
-        yield "icc", *_signal_share(paraphrase + sample, estimates, level)
-        yield "reliability", *_signal_share(estimates.label_noise, estimates, level)
-
-
-def _signal_share(noise, estimates, level):
-    """Share of the query component beside some noise, truncated at 0, with its interval."""
-    total = estimates.query + noise
-    if not total[0] > 0:  # constant scores have no differences that could be reliable
-        return np.nan, np.nan, np.nan
-    return max(1 - noise[0] / total[0], 0.0), *share_interval(
-        noise, total, estimates.n_queries, level
-    )
+        for name, noise in (("icc", paraphrase + sample), ("reliability", estimates.label_noise)):
+            yield name, *signal_share(noise, estimates.query + noise, n, level)
 
 
 def _warn_of_merged_components(models):
@@ -387,18 +312,4 @@ def _warn_of_merged_components(models):
             if (own.queries_identifiable, own.samples_identifiable) == flags
         ]
         if names:
-            warn(f"{', '.join(names)} with {description}", SeparabilityWarning, stacklevel=3)
-
-
-def _check_identifiable(estimates, n_samples):
-    if not estimates.queries_identifiable:
-        raise ValueError(
-            "with one paraphrase per query, the query component includes the paraphrase "
-            "component, and the reliability of other designs cannot be predicted; collect several "
-            "wordings"
-        )
-    if not estimates.samples_identifiable and set(n_samples) != {1}:
-        raise ValueError(
-            "with one sample per paraphrase, other numbers of samples cannot be predicted; use "
-            "n_samples=(1,), or collect several samples"
-        )
+            warn_user(f"{', '.join(names)} with {description}", SeparabilityWarning)

@@ -1,13 +1,13 @@
 """Empirical Bayes labels: how much of a mean score is noise, and how far to shrink it."""
 
 from typing import NamedTuple
-from warnings import warn
 
 import numpy as np
 
 from dars_sklearn.exceptions import InformativeCountsWarning, SeparabilityWarning
 from dars_sklearn.labels._variance_components import model_variance_components
 from dars_sklearn.outcomes._means import column_means
+from dars_sklearn.utils._warnings import warn_user
 
 __all__ = [
     "ComponentsByModel",
@@ -140,12 +140,11 @@ def spread_of_kind(kind, pair_cells, sample_component):
 def warn_of_unidentifiable_noise(models):
     """Warn that the labels of some models cannot be smoothed."""
     if models:
-        warn(
+        warn_user(
             f"smoothing='auto' leaves the labels of {', '.join(map(str, models))} unchanged: "
             "with one outcome per query, noise cannot be separated from signal; collect several "
             "outcomes, or choose a float by cross-validation",
             SeparabilityWarning,
-            stacklevel=4,
         )
 
 
@@ -165,12 +164,11 @@ def warn_of_informative_counts(counts, quality):
     x, y = x[observed], y[observed]
     scale = np.sqrt((x**2).sum() * (y**2).sum())
     correlation = (x * y).sum() / scale if scale > 1e-12 else 0.0
-    # Four standard errors, so that one fit in 16,000 warns by chance; and not a trifle.
+    # Four standard errors, so that one fit in 16,000 warns by chance; and not a tiny correlation.
     if abs(correlation) > max(4 / np.sqrt(len(x)), 0.1):
-        warn(
+        warn_user(
             f"numbers of outcomes and mean scores have a correlation of {correlation:.2f}: where "
             "the number of times a query is answered depends on how well it is answered, "
             "smoothing='auto' can be worse than plain means",
             InformativeCountsWarning,
-            stacklevel=4,
         )

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import t as student
 
-__all__ = ["Interval", "difference_interval", "log_interval", "share_interval"]
+__all__ = ["Interval", "difference_interval", "log_interval", "share_interval", "signal_share"]
 
 
 class Interval(NamedTuple):
@@ -118,3 +118,25 @@ def _correlation(first, second):
 def _combined_margin(first, second, correlation):
     with np.errstate(over="ignore", invalid="ignore"):
         return np.sqrt(max(first**2 + second**2 - 2 * correlation * first * second, 0.0))
+
+
+def signal_share(noise, total, n_queries, level):
+    """Share of a total variance that is not noise, truncated at 0, with its interval.
+
+    Parameters
+    ----------
+    noise, total : ndarray of shape (1 + n_queries,)
+        The variances, then their replicates without each query.
+    n_queries : int
+        Number of queries.
+    level : float
+        Level of the interval.
+
+    Returns
+    -------
+    tuple of float
+        Estimate, low and high; NaN where the total is not positive.
+    """
+    if not total[0] > 0:  # constant scores have no differences that could be reliable
+        return np.nan, np.nan, np.nan
+    return max(1 - noise[0] / total[0], 0.0), *share_interval(noise, total, n_queries, level)

@@ -1,7 +1,6 @@
 """Posterior probability that each model is the best one on a query."""
 
 from typing import NamedTuple
-from warnings import warn
 
 import numpy as np
 from sklearn.utils import check_random_state
@@ -15,6 +14,8 @@ from dars_sklearn.outcomes._cells import make_cells, summarise_cells, tabulate_c
 from dars_sklearn.outcomes._means import column_means
 from dars_sklearn.outcomes._outcomes import as_outcomes
 from dars_sklearn.utility import outcome_utilities
+from dars_sklearn.utils._validation import check_count
+from dars_sklearn.utils._warnings import warn_user
 
 __all__ = ["probability_best"]
 
@@ -42,9 +43,10 @@ def probability_best(
         outcomes of the other models on the query.
     cost_weight : float, default=0.05
         Quality given up for one unit of scaled cost.
-    cost_range : tuple of float or None, default=None
-        Costs that become 0 and 1. None uses the range over single outcomes; (0, 1) leaves costs
-        in the user's unit.
+    cost_range : tuple of float, "robust" or None, default=None
+        Costs that become 0 and 1. None uses the range over single outcomes, so that one very
+        expensive outcome changes what ``cost_weight`` means; "robust" uses the lowest and the
+        highest median cost of a model; (0, 1) leaves costs in the user's unit.
     n_draws : int, default=1000
         Number of draws. The standard error of a probability is at most ``0.5 / sqrt(n_draws)``.
     random_state : int, RandomState instance or None, default=0
@@ -88,8 +90,7 @@ def probability_best(
     outcomes = as_outcomes(outcomes)
     if len(outcomes) < 3:
         raise ValueError(f"a posterior needs at least 3 queries, got n_samples={len(outcomes)}")
-    if n_draws < 1:
-        raise ValueError(f"n_draws must be at least 1, got {n_draws!r}")
+    check_count(n_draws, "n_draws")
     n_queries, n_models = len(outcomes), outcomes.n_models
     cells = make_cells(outcomes, outcome_utilities(outcomes, cost_weight, cost_range))
     covariances = _estimate_covariances(cells, outcomes)
@@ -221,17 +222,15 @@ def _warn_of_design(components, models):
     by_model = list(zip(models, components, strict=True))
     single = [str(model) for model, own in by_model if not own.noise_identifiable]
     if single:
-        warn(
+        warn_user(
             f"{', '.join(single)} has one outcome per query, so that noise cannot be separated "
             "from signal: the model with the higher utility counts as certainly better; collect "
             "several outcomes",
             SeparabilityWarning,
-            stacklevel=4,
         )
     elif not any(own.queries_identifiable for _, own in by_model):
-        warn(
+        warn_user(
             "with one paraphrase per query, the effect of its wording counts as an effect of the "
             "query: the probabilities are about that wording, and too certain about others",
             SeparabilityWarning,
-            stacklevel=4,
         )

@@ -177,11 +177,25 @@ def test_unknown_costs_are_left_out_of_means():
         [[nan, nan, nan], [6.0, nan, nan], [nan, nan, nan]],
     ]
     aggregator, labels = labels_of(np.ones((2, 3, 3)), costs=costs)
-    # A pair without a known cost has its model's mean, and a model without any that of models.
-    assert labels.cost.tolist() == [[2, 6, 4], [2, 6, 4]]
-    assert aggregator.prior_cost_.tolist() == [2, 6, 4]
+    # A pair without a known cost has its model's mean; that of a model without any is not known.
+    np.testing.assert_array_equal(labels.cost, [[2, 6, nan], [2, 6, nan]])
+    np.testing.assert_array_equal(aggregator.prior_cost_, [2, 6, nan])
     assert aggregator.cost_range_ == (1, 6)
-    np.testing.assert_allclose(labels.scaled_cost, [[0.2, 1, 0.6]] * 2)
+    np.testing.assert_allclose(labels.scaled_cost, [[0.2, 1, nan]] * 2)
+
+
+def test_a_model_without_outcomes_has_the_mean_cost_of_the_others():
+    nan = np.nan
+    aggregator, labels = labels_of([[1, 0, nan], [1, 0, nan]], costs=[2, 6, nan])
+    assert aggregator.prior_cost_.tolist() == [2, 6, 4]
+    assert labels.scaled_cost.tolist() == [[0, 1, 0.5]] * 2
+
+
+def test_costs_may_be_scaled_by_the_median_costs_of_models():
+    costs = [[1.0, 4.0], [2.0, 6.0], [3.0, 90.0]]
+    aggregator, labels = labels_of(np.ones((3, 2)), costs=costs, cost_scaling="robust")
+    assert aggregator.cost_range_ == (2, 6)
+    np.testing.assert_allclose(labels.scaled_cost, [[-0.25, 0.5], [0, 1], [0.25, 22]])
 
 
 def test_costs_of_new_outcomes_are_scaled_by_the_range_of_fit():
@@ -300,14 +314,18 @@ def test_an_aggregator_must_be_fitted_first(method):
         ({"smoothing": "big"}, "smoothing must be a finite float >= 0 or 'auto', got 'big'"),
         ({"smoothing": np.inf}, "smoothing must be a finite float >= 0 or 'auto', got inf"),
         ({"smoothing": np.nan}, "smoothing must be a finite float >= 0 or 'auto', got nan"),
-        ({"prior": "mean"}, "prior must be 'model', 'global' or a float, got 'mean'"),
+        ({"prior": "mean"}, "prior must be 'model', 'global' or a finite float, got 'mean'"),
         ({"risk": "variance"}, "risk must be one of ['std', 'paraphrase', 'sample', "
                                "'standard_error'], got 'variance'"),
         ({"weighting": "equal"}, "weighting must be 'balanced' or 'pooled', got 'equal'"),
-        ({"cost_scaling": "log"}, "cost_scaling must be 'minmax', (low, high) or None, got 'log'"),
-        ({"cost_scaling": (2, 1)}, "cost_scaling needs low < high, got (2, 1)"),
+        ({"cost_scaling": "log"}, "cost_scaling must be 'minmax', 'robust', (low, high) or None, "
+                                  "got 'log'"),
         ({"cost_scaling": (1, 1)}, "cost_scaling needs low < high, got (1, 1)"),
-        ({"cost_scaling": (0, np.nan)}, "cost_scaling needs low < high, got (0, nan)"),
+        *(
+            ({"cost_scaling": bad}, "cost_range must be two finite numbers, low then high, got "
+                                    f"{bad!r}")
+            for bad in [(2, 1), (0, np.nan), (0, np.inf), ("0", "1"), (False, True), (0, 1, 2), 5]
+        ),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("method", ["fit", "fit_aggregate"])

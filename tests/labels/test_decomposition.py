@@ -1,4 +1,4 @@
-"""Variance decompositions and reliability curves."""
+"""Variance decompositions."""
 
 import re
 import warnings
@@ -86,7 +86,7 @@ def test_the_table_has_the_components_with_their_intervals(level):
 def test_the_table_is_sorted_by_kind_and_model():
     decomposition = decompose_variance(normal_outcomes(0))
     table = decomposition.to_frame()
-    assert table is decomposition.table
+    assert table.equals(decomposition.table)
     assert list(table) == ["kind", "model", "other", "component", "estimate", "low", "high"]
     keys = table[["kind", "model", "other"]].drop_duplicates().to_numpy().tolist()
     assert keys == [
@@ -133,9 +133,24 @@ def test_estimates_are_looked_up_by_component_and_model():
     total = by_component(decomposition, "overall", "overall")["total"][0]
     assert decomposition.estimate("total") == total
     assert decomposition.estimate("total", 2, 0) == decomposition.estimate("total", 0, 2)
-    assert np.isnan(decomposition.estimate("noise", 0))
-    assert np.isnan(decomposition.estimate("total", 7))
-    assert np.isnan(decomposition.estimate("total", 0, 0))
+    assert np.isnan(decomposition.estimate("query_plus_paraphrase", 0))
+
+
+def test_estimates_of_what_does_not_exist_are_refused():
+    decomposition = decompose_variance(normal_outcomes(0))
+    with pytest.raises(ValueError, match="component must be one of .*'total'.*, got 'noise'"):
+        decomposition.estimate("noise", 0)
+    with pytest.raises(ValueError, match="no components of 7; the models are 0, 1, 2"):
+        decomposition.estimate("total", 7)
+    with pytest.raises(ValueError, match="no components of the difference of 0 and 0"):
+        decomposition.estimate("total", 0, 0)
+
+
+def test_a_table_of_components_is_a_copy():
+    decomposition = decompose_variance(normal_outcomes(0))
+    before = decomposition.estimate("total")
+    decomposition.to_frame()["estimate"] = 0.0
+    assert decomposition.estimate("total") == before
 
 
 @settings(max_examples=15, deadline=None)
@@ -302,7 +317,7 @@ def test_the_repr_has_one_row_per_model_and_difference():
     assert [line[:20].split("  ")[0].strip() for line in lines[2:]] == [
         "score", "0", "1", "2", "0 - 1", "0 - 2", "1 - 2", "differences, overall",
     ]  # fmt: skip
-    for line, row in ((lines[4], (1, None)), (lines[-1], ("overall", None))):
+    for line, row in ((lines[4], (1, None)), (lines[-1], (None, None))):
         expected = [f"{decomposition.estimate(name, *row):.4f}" for name in header]
         assert line.split()[-6:] == expected
     html = decomposition._repr_html_()
@@ -313,14 +328,40 @@ def test_the_repr_has_one_row_per_model_and_difference():
 
 def test_models_whose_labels_look_alike_have_rows_of_their_own():
     scores = normal_scores(0)
-    models = ["1", 1, "overall"]
+    models = ["1 - 1", "1", "overall"]
     outcomes = Outcomes.from_array(scores, models=models, score_range=None)
     lines = repr(decompose_variance(outcomes)).splitlines()
     expected = repr(decompose_variance(normal_outcomes(0))).splitlines()
     assert [line.split()[-6:] for line in lines] == [line.split()[-6:] for line in expected]
     assert [re.split(r" +\d\.\d{4}", line)[0] for line in lines[3:]] == [
-        "1", "1", "overall", "1 - 1", "1 - overall", "1 - overall", "differences, overall",
+        "1 - 1", "1", "overall", "1 - 1 - 1", "1 - 1 - overall", "1 - overall",
+        "differences, overall",
     ]  # fmt: skip
+
+
+def test_a_model_named_overall_is_not_the_mean_over_differences():
+    named, plain = (
+        decompose_variance(Outcomes.from_array(normal_scores(0), models=models, score_range=None))
+        for models in (["a", "overall", ""], ["a", "b", "c"])
+    )
+    for names, same in (
+        ((), ()),
+        (("overall",), ("b",)),
+        (("a", "overall"), ("a", "b")),
+        (("overall", "a"), ("a", "b")),
+        (("a",), ("a",)),
+        (("a", ""), ("a", "c")),
+        (("",), ("c",)),
+    ):
+        found = named.estimate("sample", *names)
+        assert found == plain.estimate("sample", *same)
+    assert len({named.estimate("sample", *names) for names in ((), ("overall",), ("a",))}) == 3
+    with pytest.raises(ValueError, match="no components of 'overall'; the models are a, b, c"):
+        plain.estimate("sample", "overall")
+    with pytest.raises(ValueError, match="no components of the difference of 'a' and 'x'"):
+        plain.estimate("sample", "a", "x")
+    with pytest.raises(ValueError, match="other='a' needs a model"):
+        plain.estimate("sample", other="a")
 
 
 def test_merged_components_are_sums_in_the_repr():
@@ -342,91 +383,6 @@ def test_the_repr_of_many_models_shows_the_mean_difference_only(n_models, n_rows
     n_differences = len(differences[["model", "other"]].drop_duplicates())
     assert n_differences == n_models * (n_models - 1) // 2 + 1
     assert isinstance(decomposition, VarianceDecomposition)
-
-
-# ---- reliability curves --------------------------------------------------------
-
-
-@pytest.mark.parametrize("kind", ["difference", "model"])
-@pytest.mark.parametrize("level", [0.95, 0.8])
-def test_the_curve_follows_from_the_components(kind, level):
-    outcomes = normal_outcomes(1)
-    keywords = {"kind": kind, "level": level}
-    if keywords == {"kind": "difference", "level": 0.95}:
-        keywords = {}  # these are the defaults
-    curve = reliability_curve(outcomes, (1, 3), (2, 4, 8), **keywords)
-    models, differences = estimated(outcomes)
-    wanted = dict(enumerate(models))
-    if kind == "difference":
-        wanted = {None: differences.values()}
-    rows = iter(curve.to_dict("records"))
-    for model, own in wanted.items():
-        own = list(own) if kind == "difference" else [own]
-        query, paraphrase, sample = (
-            np.mean([getattr(each, name) for each in own], axis=0)
-            for name in ("query", "paraphrase", "sample")
-        )
-        for P in (1, 3):
-            for K in (2, 4, 8):
-                row = next(rows)
-                assert row.get("model") == model
-                assert (row["n_paraphrases"], row["n_samples"]) == (P, K)
-                noise = np.maximum(paraphrase, 0) / P + sample / (P * K)
-                expected = max(1 - noise[0] / (query + noise)[0], 0)
-                assert row["reliability"] == pytest.approx(expected)
-                interval = share_interval(noise, query + noise, 12, level)
-                assert (row["low"], row["high"]) == pytest.approx(interval)
-    assert next(rows, None) is None
-
-
-def test_the_default_curve_covers_ten_paraphrases_and_samples():
-    curve = reliability_curve(normal_outcomes(0))
-    assert list(curve) == ["n_paraphrases", "n_samples", "reliability", "low", "high"]
-    design = curve[["n_paraphrases", "n_samples"]].to_numpy().tolist()
-    assert design == [[P, K] for P in (1, 2, 5, 10) for K in (1, 2, 5, 10)]
-    by_model = reliability_curve(normal_outcomes(0), kind="model")
-    assert list(by_model)[0] == "model"
-    assert by_model["model"].tolist() == np.repeat([0, 1, 2], 16).tolist()
-
-
-def test_a_curve_needs_identifiable_components():
-    one_paraphrase, one_sample, one_outcome = (
-        Outcomes.from_array(merged(design)[0], score_range=None)
-        for design in ("one paraphrase", "one sample", "one outcome")
-    )
-    message = (
-        "with one paraphrase per query, the query component includes the paraphrase component, and "
-        "the reliability of other designs cannot be predicted; collect several wordings"
-    )
-    for outcomes in (one_paraphrase, one_outcome):
-        for kind in ("difference", "model"):
-            with pytest.raises(ValueError, match=f"^{message}$"):
-                reliability_curve(outcomes, kind=kind)
-    message = (
-        "with one sample per paraphrase, other numbers of samples cannot be predicted; use "
-        "n_samples=(1,), or collect several samples"
-    )
-    for n_samples in ((1, 2), (2,)):
-        with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-            reliability_curve(one_sample, (1, 2), n_samples)
-    curve = reliability_curve(one_sample, (1, 3), [1])
-    with pytest.warns(SeparabilityWarning):
-        expected = decompose_variance(one_sample).estimate("reliability")
-    assert curve["reliability"][1] == pytest.approx(expected)
-
-
-def test_bad_arguments_of_a_curve_are_refused():
-    outcomes = normal_outcomes(0)
-    with pytest.raises(ValueError, match="^kind must be 'difference' or 'model', got 'models'$"):
-        reliability_curve(outcomes, kind="models")
-    with pytest.raises(ValueError, match=r"^n_samples must be ints of at least 1, got \(2, 0\)$"):
-        reliability_curve(outcomes, n_samples=(2, 0))
-    with pytest.raises(ValueError, match=r"^n_paraphrases must be ints of at least 1, got \[\]$"):
-        reliability_curve(outcomes, n_paraphrases=[])
-    message = "^there is only one model, and no difference; use kind='model'$"
-    with pytest.raises(ValueError, match=message):
-        reliability_curve(outcomes.subset([0]))
-    assert len(reliability_curve(outcomes.subset([0]), (1,), (1,), kind="model")) == 1
 
 
 # ---- against a known truth -----------------------------------------------------
@@ -480,15 +436,3 @@ def test_reliability_is_the_squared_correlation_of_labels_with_the_truth():
         assert found == pytest.approx(truth, abs=0.02)
     difference = np.corrcoef(np.diff(label)[:, 0], np.diff(data.expected_quality)[:, 0])[0, 1] ** 2
     assert decomposition.estimate("reliability") == pytest.approx(difference, abs=0.02)
-
-
-def test_predicted_reliability_is_that_of_the_other_design():
-    data = make_routing_outcomes(20000, 2, 4, 4, random_state=1)
-    curve = reliability_curve(data.outcomes, (2,), (1,))
-    smaller = Outcomes.from_array(data.outcomes.to_array()[:, :, :2, :1])
-    with pytest.warns(SeparabilityWarning):
-        decomposition = decompose_variance(smaller)
-    assert curve["reliability"][0] == pytest.approx(decomposition.estimate("reliability"), abs=0.02)
-    by_model = reliability_curve(data.outcomes, (1, 4), (4,), kind="model")
-    own = decompose_variance(data.outcomes).estimate("reliability", "model 0")
-    assert by_model["reliability"][1] == pytest.approx(own)

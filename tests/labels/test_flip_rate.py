@@ -12,7 +12,7 @@ from dars_sklearn.datasets import load_smol_outcomes
 from dars_sklearn.exceptions import UndefinedMetricWarning
 from dars_sklearn.labels import FlipRates, label_flip_rate
 
-RATES = ["two_draws", "against_rest", "ties", "disjoint"]
+RATES = ["disjoint", "ties", "two_draws", "against_rest"]
 
 
 def slow_rates(utilities):
@@ -37,10 +37,10 @@ def slow_rates(utilities):
             for values in (first, second, rest)
         )
         rates.append((
+            not best & second_best,
+            len(best) > 1,
             1 - len(best & second_best) / len(best) / len(second_best),
             1 - len(best & rest_best) / len(best) / len(rest_best),
-            len(best) > 1,
-            not best & second_best,
         ))  # fmt: skip
     return np.mean(rates, axis=0)
 
@@ -71,10 +71,10 @@ def test_rates_are_those_over_all_pairs_of_outcomes(seed):
     ("scores", "expected"),
     [
         ([[1, 1], [0, 0]], [0, 0, 0, 0]),  # one model is always better
-        ([[1, 1], [1, 1]], [0.5, 0.5, 1, 0]),  # both always tie
-        ([[1, 1], [1, 1], [1, 1]], [2 / 3, 2 / 3, 1, 0]),
-        ([[1, 0], [0.5, 0.5]], [1, 1, 0, 1]),  # the other draw is always the other one
-        ([[1, 1 - 1e-13], [1, 1]], [0.5, 0.5, 1, 0]),  # equal to within rounding
+        ([[1, 1], [1, 1]], [0, 1, 0.5, 0.5]),  # both always tie
+        ([[1, 1], [1, 1], [1, 1]], [0, 1, 2 / 3, 2 / 3]),
+        ([[1, 0], [0.5, 0.5]], [1, 0, 1, 1]),  # the other draw is always the other one
+        ([[1, 1 - 1e-13], [1, 1]], [0, 1, 0.5, 0.5]),  # equal to within rounding
         ([[1, 1], [1 - 1e-11, 1 - 1e-11]], [0, 0, 0, 0]),
         ([[0.5, 0.5, 0.5], [0.25, 0.25]], [0, 0, 0, 0]),
         ([[1, 1]], [0, 0, 0, 0]),  # a single model
@@ -131,7 +131,7 @@ def test_queries_with_single_outcomes_have_no_rates():
     np.testing.assert_array_equal(rates.against_rest, [nan, 0, 0.5, 0.5])
     np.testing.assert_array_equal(rates.disjoint, [nan, 0, 0, 0])
     np.testing.assert_array_equal(rates.ties, [1, 0, 1, 1])  # a single draw can tie
-    assert rates.overall.tolist() == pytest.approx([1 / 3, 1 / 3, 0.75, 0])
+    assert rates.overall.tolist() == pytest.approx([0, 0.75, 1 / 3, 1 / 3])
 
 
 def test_a_query_without_any_outcome_has_no_rates():
@@ -167,7 +167,7 @@ def test_draws_depend_on_the_seed_and_their_number():
 
 def test_bad_arguments_of_flip_rates_are_refused():
     outcomes = Outcomes.from_array(np.ones((2, 2, 2)), costs=[1, 2])
-    with pytest.raises(ValueError, match="^n_draws must be at least 1, got 0$"):
+    with pytest.raises(ValueError, match="^n_draws must be an int of at least 1, got 0$"):
         label_flip_rate(outcomes, n_draws=0)
     with pytest.raises(ValueError, match="^cost_weight must be a finite float >= 0, got -1$"):
         label_flip_rate(outcomes, cost_weight=-1)
@@ -192,10 +192,22 @@ def test_rates_are_a_table_and_have_a_mean():
     assert frame["query"].tolist() == ["a", "b"]
     assert frame["against_rest"].tolist() == [0.25, 0.75]
     assert list(rates.overall.index) == RATES
-    assert rates.overall.tolist() == [0.5, 0.5, 0.5, 0.125]
+    assert rates.overall.tolist() == [0.125, 0.5, 0.5, 0.5]
     assert repr(rates) == (
-        "<FlipRates of 2 queries: two_draws 0.500, against_rest 0.500, ties 0.500, disjoint 0.125>"
+        "<FlipRates of 2 queries: disjoint 0.125, ties 0.500; with ties broken at random: "
+        "two_draws 0.500, against_rest 0.500>"
     )
+
+
+def test_ties_inflate_every_rate_but_disjoint():
+    """Ten models that nearly always answer correctly, as strong models do."""
+    scores = np.ones((50, 10, 1, 4))
+    scores[:, 0, 0, 0] = 0
+    rates = label_flip_rate(Outcomes.from_array(scores)).overall
+    assert rates["ties"] == 1
+    assert rates["two_draws"] > 0.85
+    assert rates["against_rest"] > 0.85
+    assert rates["disjoint"] == 0
 
 
 def test_rates_keep_the_query_labels():

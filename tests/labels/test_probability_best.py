@@ -357,7 +357,7 @@ def test_arrays_are_accepted_as_outcomes():
     ("arguments", "message"),
     [
         ({"cost_weight": -1}, "cost_weight must be a finite float >= 0, got -1"),
-        ({"n_draws": 0}, "n_draws must be at least 1, got 0"),
+        ({"n_draws": 0}, "n_draws must be an int of at least 1, got 0"),
         ({"cost_range": (0.0, np.nan)}, "cost_range must be two finite numbers, low then high, got "
                                         "(0.0, nan)"),
     ],
