@@ -2,7 +2,9 @@
 
 import numpy as np
 
-__all__ = ["available_mask", "decide", "mask_unavailable"]
+from dars_sklearn.outcomes._validation import plural
+
+__all__ = ["decide", "mask_unavailable", "order_models"]
 
 
 def decide(utilities, available=None):
@@ -28,43 +30,22 @@ def decide(utilities, available=None):
     return np.argmax(mask_unavailable(utilities, available), axis=1)
 
 
-def available_mask(available, models, n_queries):
-    """Return the models that may be chosen as a mask.
+def order_models(utilities, available=None):
+    """Order the models by utility, the first one first in case of ties.
 
     Parameters
     ----------
-    available : array-like or None
-        Names of the models that may be chosen, a mask of shape (n_queries, n_models), or None.
-    models : ndarray of shape (n_models,)
-        All model names.
-    n_queries : int
-        Number of queries.
+    utilities : ndarray of shape (n_queries, n_models)
+        Utilities.
+    available : ndarray of bool of shape (n_queries, n_models) or None, default=None
+        Which models may be chosen; the others come last. None allows all.
 
     Returns
     -------
-    ndarray of bool of shape (n_queries, n_models), or None
-        Which models may be chosen, or None if all of them may.
-
-    Raises
-    ------
-    ValueError
-        If the mask has another shape, or a name is unknown.
+    ndarray of int of shape (n_queries, n_models)
+        Positions of the models, best first.
     """
-    if available is None:
-        return None
-    mask, shape = np.asarray(available), (n_queries, len(models))
-    if mask.dtype == bool:
-        if mask.shape != shape:
-            raise ValueError(f"available must have shape {shape}, got {mask.shape}")
-        return mask
-    # Names stay objects, so that 1 and "1" are two models.
-    names = set(np.asarray(available, dtype=object).ravel().tolist())
-    unknown = names - set(models.tolist())
-    if unknown:
-        raise ValueError(
-            f"available names {sorted(map(str, unknown))}, not among {models.tolist()}"
-        )
-    return np.broadcast_to([model in names for model in models.tolist()], shape)
+    return np.argsort(-mask_unavailable(utilities, available), axis=1, kind="stable")
 
 
 def mask_unavailable(utilities, available):
@@ -73,7 +54,8 @@ def mask_unavailable(utilities, available):
         return utilities
     without = np.flatnonzero(~available.any(axis=1))
     if len(without):
+        n = len(without)
         raise ValueError(
-            f"no model is available for {len(without)} queries, first in row {without[0]}"
+            f"no model is available for {n} {plural('query', n)}, first in row {without[0]}"
         )
     return np.where(available, utilities, -np.inf)

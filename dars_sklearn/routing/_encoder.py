@@ -10,16 +10,23 @@ from sklearn.preprocessing import normalize
 from sklearn.utils.validation import check_is_fitted
 
 from dars_sklearn.outcomes import Outcomes
-from dars_sklearn.outcomes._texts import check_alignment, check_texts
+from dars_sklearn.outcomes._alignment import check_alignment, find_texts, label_features
+from dars_sklearn.outcomes._texts import check_texts
+from dars_sklearn.routing._fixed_params import check_fixed_params
 from dars_sklearn.utils._optional import import_optional
 
 __all__ = ["QueryEncoder"]
+
+# Parameters that change how features are computed, and not which, may be changed after fit.
+_FREE_PARAMS = ("batch_size", "device")
 
 
 class QueryEncoder(TransformerMixin, BaseEstimator):
     """Encode the texts of queries as features, by a sentence encoder or a text vectorizer.
 
     If queries have several paraphrases, the features of a query are the mean over its paraphrases.
+    A query may be a conversation, a list of messages with "role" and "content" as chat APIs take
+    them. Its features are those of one text, which ``message_text`` chooses.
 
     Parameters
     ----------
@@ -33,6 +40,11 @@ class QueryEncoder(TransformerMixin, BaseEstimator):
     keep_weights : bool, default=False
         Whether copies and pickles of a fitted encoder contain the weights of the sentence
         encoder. If not, the weights are loaded again on first use.
+    message_text : callable or None, default=None
+        Called with the list of messages of a conversation, returns the text that is encoded. None
+        reads the last message of the user that has text: system prompts, which many queries
+        share, answers and earlier turns are left out, and so are images. Where a query is only
+        understood from earlier turns, join them, as in the example.
 
     Attributes
     ----------
@@ -55,21 +67,45 @@ class QueryEncoder(TransformerMixin, BaseEstimator):
     >>> encoder = QueryEncoder(CountVectorizer()).fit(["red fish", "blue fish"])
     >>> encoder.transform([["red", "blue"]]).toarray()
     array([[0.5, 0. , 0.5]])
+
+    Conversations, of which the last message of the user is read, or all of them:
+
+    >>> def all_user_text(messages):
+    ...     return " ".join(m["content"] for m in messages if m["role"] == "user")
+    >>> conversation = [
+    ...     {"role": "user", "content": "red"},
+    ...     {"role": "assistant", "content": "Red what?"},
+    ...     {"role": "user", "content": "fish"},
+    ... ]
+    >>> QueryEncoder(CountVectorizer()).fit_transform([conversation]).toarray()
+    array([[1.]])
+    >>> encoder = QueryEncoder(CountVectorizer(), message_text=all_user_text)
+    >>> encoder.fit([conversation]).get_feature_names_out().tolist()
+    ['fish', 'red']
     """
 
-    def __init__(self, model="all-MiniLM-L6-v2", *, batch_size=64, device=None, keep_weights=False):
+    def __init__(
+        self,
+        model="all-MiniLM-L6-v2",
+        *,
+        batch_size=64,
+        device=None,
+        keep_weights=False,
+        message_text=None,
+    ):
         self.model = model
         self.batch_size = batch_size
         self.device = device
         self.keep_weights = keep_weights
+        self.message_text = message_text
 
     def fit(self, X, y=None):
         """Fit the vectorizer, or load the sentence encoder.
 
         Parameters
         ----------
-        X : array-like of str of shape (n_queries,) or (n_queries, n_paraphrases)
-            Texts of the queries. Missing paraphrases are None.
+        X : array-like of shape (n_queries,) or (n_queries, n_paraphrases)
+            Texts of the queries, or conversations. Missing paraphrases are None.
         y : Outcomes or None, default=None
             Outcomes of the queries. Only their order is checked.
 
@@ -83,9 +119,11 @@ class QueryEncoder(TransformerMixin, BaseEstimator):
         ValueError
             If the outcomes belong to the same queries in another order.
         """
-        texts = check_texts(X)
+        texts = check_texts(X, self.message_text)
         if isinstance(y, Outcomes):
-            check_alignment(texts[:, 0], y)
+            check_alignment(X, y, labels_are_texts=True)
+        params = self.get_params(deep=False)
+        self._fixed_at_fit = {name: params[name] for name in params if name not in _FREE_PARAMS}
         if hasattr(self, "model_"):  # of an earlier fit, perhaps with another model
             del self.model_
         if self._uses_sentence_encoder():
@@ -103,18 +141,29 @@ class QueryEncoder(TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of str of shape (n_queries,) or (n_queries, n_paraphrases)
-            Texts of the queries. Missing paraphrases are None.
+        X : array-like of shape (n_queries,) or (n_queries, n_paraphrases)
+            Texts of the queries, or conversations. Missing paraphrases are None.
 
         Returns
         -------
         {ndarray, sparse matrix} of shape (n_queries, n_features)
             Mean of the features of each query's paraphrases. With a sentence encoder, the mean
-            is normalised to unit length.
+            is normalised to unit length. They remember the texts, so that a router that is the
+            next step can compare these with the queries of the outcomes.
+
+        Raises
+        ------
+        ValueError
+            If a query has no text, or a parameter other than ``batch_size`` and ``device`` was
+            changed after fit.
         """
         check_is_fitted(self)
-        texts = check_texts(X)
-        return self._embed(texts) if self._uses_sentence_encoder() else self._vectorize(texts)
+        check_fixed_params(self._fixed_at_fit, self.get_params(deep=False))
+        texts = check_texts(X, self.message_text)
+        encode = self._embed if self._uses_sentence_encoder() else self._vectorize
+        # Outcomes know conversations by the text that is read by default.
+        labels = texts[:, 0] if self.message_text is None else find_texts(X)
+        return label_features(encode(texts), labels)
 
     def get_feature_names_out(self, input_features=None):
         """Return the names of the features.

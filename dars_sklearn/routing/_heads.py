@@ -1,280 +1,118 @@
-"""Fit the estimators inside a router, and predict with them.
+"""Fit the estimators inside a router on some rows, and predict a target's blocks with them.
 
 A head is one fitted estimator. It predicts all blocks of columns, one block, or all blocks of one
 model.
 """
 
-import numpy as np
-from joblib import Parallel, delayed
-from sklearn import get_config
-from sklearn.base import clone
-from sklearn.dummy import DummyRegressor
-from sklearn.multioutput import MultiOutputRegressor
-from sklearn.pipeline import Pipeline
-from sklearn.utils import _safe_indexing
-from sklearn.utils.validation import has_fit_parameter
+from functools import partial
+from typing import NamedTuple
 
-__all__ = [
-    "fit_block_heads",
-    "fit_classifier_head",
-    "fit_model_heads",
-    "predict_blocks",
-    "predict_class_probabilities",
-    "predict_blocks_by_model",
-]
+from sklearn.base import is_classifier
+
+from dars_sklearn.routing._classifier_head import (
+    fit_classifier_head,
+    predict_class_probabilities,
+)
+from dars_sklearn.routing._estimator import make_estimator, make_seeds
+from dars_sklearn.routing._regressor_heads import (
+    fit_block_heads,
+    fit_model_heads,
+    predict_blocks,
+    predict_blocks_by_model,
+)
+
+__all__ = ["HEADS", "FittedHeads", "fit_heads"]
+
+HEADS = ("joint", "separate", "model")
 
 
-def fit_block_heads(estimator, X, blocks, models, *, separate, seeds, n_jobs, fit_params):
-    """Fit one head for all blocks of columns, or one per block.
+class FittedHeads(NamedTuple):
+    """The fitted heads of a router.
 
     Parameters
     ----------
-    estimator : callable
-        Creates an estimator for a number of queries.
-    X : array-like of shape (n_queries, ...)
-        Features.
-    blocks : dict of str to ndarray of shape (n_queries, n_models)
-        Labels.
-    models : ndarray of shape (n_models,)
-        Model names.
-    separate : bool
-        Whether each block has its own head.
-    seeds : callable
-        Creates a number of seeds.
-    n_jobs : int or None
-        Number of heads, or of columns, fitted in parallel.
-    fit_params : dict
-        Passed to each fit.
-
-    Returns
-    -------
-    list of estimators
+    estimators : list of estimators
         The heads.
+    kind : {"joint", "separate", "model"}
+        What each head predicts, as the router's ``heads``.
+    block_names : tuple of str
+        Names of the target's blocks.
+    n_models : int
+        Number of models.
     """
-    columns = [(tuple(blocks), np.hstack(list(blocks.values())))]
-    if separate:
-        columns = [((name,), block) for name, block in blocks.items()]
-    n_queries = len(columns[0][1])
-    # A single head is fitted in this process, so that its columns can be fitted in others.
-    heads_n_jobs, columns_n_jobs = (n_jobs, None) if len(columns) > 1 else (None, n_jobs)
-    return Parallel(n_jobs=heads_n_jobs)(
-        delayed(_fit_head)(
-            _with_seed(estimator(n_queries), seed), X, table, columns_n_jobs, fit_params,
-            {"blocks": names, "models": models},
-        )
-        for (names, table), seed in zip(columns, seeds(len(columns)), strict=True)
-    )  # fmt: skip
+
+    estimators: list
+    kind: str
+    block_names: tuple
+    n_models: int
+
+    def predict(self, X):
+        """Predict the blocks, without regard to the range of their quantities.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_queries, ...)
+            Features.
+
+        Returns
+        -------
+        dict of str to ndarray of shape (n_queries, n_models)
+            The blocks.
+        """
+        if _is_classified(self.block_names, self.estimators[0]):
+            (name,) = self.block_names
+            return {name: predict_class_probabilities(self.estimators[0], X, self.n_models)}
+        predict = predict_blocks_by_model if self.kind == "model" else predict_blocks
+        return predict(self.estimators, X, self.block_names)
 
 
-def predict_blocks(heads, X, names):
-    """Predict with one head for all blocks, or one per block.
+def fit_heads(estimator, X, blocks, models, *, kind, observed, random_state, n_jobs, fit_params):
+    """Fit the heads of a router.
+
+    All arguments with one row per query may be those of some of the queries, such as the training
+    rows of a fold; :func:`params_of_rows` selects those of the fit parameters.
 
     Parameters
     ----------
-    heads : list of estimators
-        Fitted heads.
-    X : array-like of shape (n_queries, ...)
-        Features.
-    names : tuple of str
-        Names of the blocks.
-
-    Returns
-    -------
-    dict of str to ndarray of shape (n_queries, n_models)
-        The blocks.
-    """
-    table = np.hstack([_predict_columns(head, X) for head in heads])
-    return dict(zip(names, np.split(table, len(names), axis=1), strict=True))
-
-
-def fit_model_heads(estimator, X, blocks, models, *, observed, seeds, n_jobs, fit_params):
-    """Fit one head per model, on the queries that have outcomes of it.
-
-    Parameters
-    ----------
-    estimator : callable
-        Creates an estimator for a number of queries.
+    estimator : regressor, classifier or None
+        Cloned for each head; None uses the default estimator.
     X : array-like of shape (n_queries, ...)
         Features.
     blocks : dict of str to ndarray of shape (n_queries, n_models)
         Labels.
     models : ndarray of shape (n_models,)
         Model names.
+    kind : {"joint", "separate", "model"}
+        One head for all blocks; one per block; or one per model, fitted on the queries that have
+        outcomes of it. A classifier learns the block of probabilities with one head.
     observed : ndarray of bool of shape (n_queries, n_models)
         Which (query, model) pairs have outcomes.
-    seeds : callable
-        Creates a number of seeds.
+    random_state : int, RandomState instance or None
+        Seed, from which each head has its own.
     n_jobs : int or None
-        Number of heads fitted in parallel.
+        Number of heads, or of columns, fitted in parallel.
     fit_params : dict
         Passed to each fit; of those with one value per query, the values of its queries.
 
     Returns
     -------
-    list of estimators
-        The heads. That of a model without outcomes always predicts the mean of its labels.
+    FittedHeads
+        The heads.
     """
-    table = np.stack(list(blocks.values()), axis=2)
-
-    def fit(model, seed):
-        rows = np.flatnonzero(observed[:, model])
-        if len(rows) == 0:
-            return DummyRegressor().fit(X, table[:, model])
-        return _fit_head(
-            _with_seed(estimator(len(rows)), seed),
-            _safe_indexing(X, rows),
-            table[rows, model],
-            None,
-            _params_of_rows(fit_params, len(table), rows),
-            {"blocks": tuple(blocks), "models": models[model : model + 1]},
-        )
-
-    jobs = enumerate(seeds(len(models)))
-    return Parallel(n_jobs=n_jobs)(delayed(fit)(model, seed) for model, seed in jobs)
+    make, seeds = partial(make_estimator, estimator), partial(make_seeds, random_state)
+    settings = {"seeds": seeds, "n_jobs": n_jobs, "fit_params": fit_params}
+    if _is_classified(blocks, classifier := make()):
+        (probability,), (seed,) = blocks.values(), seeds(1)
+        head = fit_classifier_head(classifier, X, probability, seed=seed, fit_params=fit_params)
+        heads = [head]
+    elif kind == "model":
+        heads = fit_model_heads(make, X, blocks, models, observed=observed, **settings)
+    else:
+        separate = kind == "separate"
+        heads = fit_block_heads(make, X, blocks, models, separate=separate, **settings)
+    return FittedHeads(heads, kind, tuple(blocks), len(models))
 
 
-def predict_blocks_by_model(heads, X, names):
-    """Predict with one head per model.
-
-    Parameters
-    ----------
-    heads : list of estimators
-        Fitted heads.
-    X : array-like of shape (n_queries, ...)
-        Features.
-    names : tuple of str
-        Names of the blocks.
-
-    Returns
-    -------
-    dict of str to ndarray of shape (n_queries, n_models)
-        The blocks.
-    """
-    table = np.stack([_predict_columns(head, X) for head in heads], axis=2)
-    return {name: table[:, block] for block, name in enumerate(names)}
-
-
-def fit_classifier_head(classifier, X, probability, *, seed, fit_params):
-    """Fit a classifier of the best model, in which each query has a row per possible model.
-
-    Parameters
-    ----------
-    classifier : classifier
-        Not fitted.
-    X : array-like of shape (n_queries, ...)
-        Features.
-    probability : ndarray of shape (n_queries, n_models)
-        Probability that each model is best, the weight of the row.
-    seed : int or None
-        Seed.
-    fit_params : dict
-        Passed to fit.
-
-    Returns
-    -------
-    classifier
-        Fitted; its classes are the positions of the models.
-
-    Raises
-    ------
-    ValueError
-        If the classifier accepts no sample weights.
-    """
-    name = _request_sample_weight(classifier)
-    rows, models = np.nonzero(probability > 0)
-    fit_params = _params_of_rows(fit_params, len(probability), rows)
-    weight = probability[rows, models] * fit_params.pop("sample_weight", 1.0)
-    return _with_seed(classifier, seed).fit(
-        _safe_indexing(X, rows), models, **fit_params, **{name: weight}
-    )
-
-
-def predict_class_probabilities(classifier, X, n_models):
-    """Predict the probability that each model is best.
-
-    Parameters
-    ----------
-    classifier : classifier
-        Fitted; its classes are positions of models.
-    X : array-like of shape (n_queries, ...)
-        Features.
-    n_models : int
-        Number of models.
-
-    Returns
-    -------
-    ndarray of shape (n_queries, n_models)
-        Probabilities, 0 for models that are not among the classes.
-    """
-    by_class = classifier.predict_proba(X)
-    probability = np.zeros((len(by_class), n_models))
-    probability[:, classifier.classes_] = by_class
-    return probability
-
-
-def _predict_columns(head, X):
-    """Return predictions as a table, also where there is only one column."""
-    columns = np.asarray(head.predict(X), dtype=float)
-    return columns.reshape(len(columns), -1)
-
-
-def _params_of_rows(fit_params, n_queries, rows):
-    """Select the rows of fit parameters that have one value per query."""
-    selected = {}
-    for name, values in fit_params.items():
-        if hasattr(values, "shape"):
-            n_values = values.shape[0] if values.shape else None
-        else:
-            n_values = len(values) if isinstance(values, (list, tuple)) else None
-        selected[name] = _safe_indexing(values, rows) if n_values == n_queries else values
-    return selected
-
-
-def _request_sample_weight(classifier):
-    """Return the name of the parameter of fit that takes sample weights.
-
-    Where metadata routing is enabled, the last step of a pipeline has to request them.
-    """
-    if has_fit_parameter(classifier, "sample_weight"):
-        return "sample_weight"
-    if isinstance(classifier, Pipeline):
-        step, final = classifier.steps[-1]
-        if has_fit_parameter(final, "sample_weight"):
-            if get_config()["enable_metadata_routing"]:
-                final.set_fit_request(sample_weight=True)
-                return "sample_weight"
-            return f"{step}__sample_weight"
-    raise ValueError(
-        "target='choice' weights queries by probability, and "
-        f"{type(classifier).__name__} has no sample_weight; use a classifier that has, such as "
-        "LogisticRegression, or a regressor"
-    )
-
-
-def _with_seed(estimator, seed):
-    """Set the random states of an estimator and of the steps in it."""
-    if seed is not None:
-        names = [
-            name
-            for name in estimator.get_params()
-            if name == "random_state" or name.endswith("__random_state")
-        ]
-        estimator.set_params(**dict.fromkeys(names, seed))
-    return estimator
-
-
-def _fit_head(estimator, X, Y, n_jobs, fit_params, layout):
-    """Fit all columns together, or one clone per column where the estimator refuses several.
-
-    Tags do not tell which it is: those of MLPRegressor and GridSearchCV deny an ability that they
-    have. An estimator whose fit has a parameter for the layout of the columns receives them all.
-    """
-    layout = {name: layout[name] for name in layout if has_fit_parameter(estimator, name)}
-    if layout:
-        return estimator.fit(X, Y, **fit_params, **layout)
-    if Y.shape[1] == 1:
-        return estimator.fit(X, Y.ravel(), **fit_params)
-    try:
-        return clone(estimator).fit(X, Y, **fit_params)
-    except (TypeError, ValueError):
-        return MultiOutputRegressor(estimator, n_jobs=n_jobs).fit(X, Y, **fit_params)
+def _is_classified(block_names, estimator):
+    """Return whether an estimator learns the probabilities of being best as a classifier."""
+    return tuple(block_names) == ("probability",) and is_classifier(estimator)

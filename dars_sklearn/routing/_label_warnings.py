@@ -1,17 +1,14 @@
 """Warnings about the labels that a router learns."""
 
-from warnings import warn
-
 import numpy as np
 
 from dars_sklearn.exceptions import ImputationWarning, RiskAversionWarning
+from dars_sklearn.utils._warnings import warn_user
 
 __all__ = ["warn_of_missing_pairs", "warn_of_risk_aversion"]
 
 # A share of missing pairs up to this one is not worth a warning.
 _FEW = 0.05
-# Frames between the warning and the caller of ``DistributionalRouter.fit``.
-_STACKLEVEL = 4
 
 
 def warn_of_missing_pairs(models, n_outcomes, *, imputed):
@@ -29,19 +26,17 @@ def warn_of_missing_pairs(models, n_outcomes, *, imputed):
     missing = n_outcomes == 0
     without = models[missing.all(axis=0)].tolist()
     if without:
-        warn(
+        warn_user(
             f"there are no outcomes of {', '.join(map(str, without))}, whose labels are the mean "
             "of the other models; use outcomes.subset(models=) to leave it out",
             ImputationWarning,
-            stacklevel=_STACKLEVEL,
         )
     elif imputed and missing.mean() > _FEW:
-        warn(
+        warn_user(
             f"{missing.mean():.0%} of the (query, model) pairs have no outcome, and were filled "
             "with the mean of their model, which the router learns as if it had been observed; "
             "heads='model' fits each model on the queries that have outcomes of it",
             ImputationWarning,
-            stacklevel=_STACKLEVEL,
         )
 
 
@@ -58,9 +53,8 @@ def warn_of_risk_aversion(risk_aversion, capability):
     n = capability.n_outcomes.max()
     limit = capability.shrinkage[capability.n_outcomes == n].min() / np.sqrt(n)
     if n > 1 and risk_aversion > limit:
-        warn(
+        warn_user(
             f"risk_aversion={risk_aversion} is above {limit:.3f}: with binary scores and {n} "
             "outcomes per (query, model) pair, a model with one success ranks below one with none",
             RiskAversionWarning,
-            stacklevel=_STACKLEVEL,
         )

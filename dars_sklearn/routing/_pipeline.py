@@ -4,7 +4,7 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
 from dars_sklearn.labels._aggregator import OutcomeAggregator
-from dars_sklearn.utility import find_cost_range
+from dars_sklearn.utility._costs import resolve_cost_range
 
 __all__ = [
     "check_is_router",
@@ -50,13 +50,14 @@ def find_router_cost_range(router, outcomes):
     -------
     tuple of float
         The fixed range of the router's aggregator, if it has one; (0, 1), which leaves costs
-        unchanged, if it does not scale costs; otherwise the range over single outcomes.
+        unchanged, if it does not scale costs; otherwise the range of the outcomes that its
+        aggregator would find.
     """
     aggregator = final_step(router).aggregator
     scaling = "minmax" if aggregator is None else aggregator.cost_scaling
     if scaling is None:
         return 0.0, 1.0
-    return find_cost_range(outcomes) if isinstance(scaling, str) else tuple(map(float, scaling))
+    return tuple(map(float, resolve_cost_range(outcomes, scaling)))
 
 
 def with_cost_range(router, cost_range):

@@ -1,59 +1,44 @@
 """DistributionalRouter: a meta-estimator that learns which model to send a query to."""
 
 from inspect import signature
-from numbers import Real
-from typing import NamedTuple
 
 import numpy as np
-from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone, is_classifier
-from sklearn.neighbors import KNeighborsRegressor
-from sklearn.utils import _safe_indexing, check_random_state, get_tags
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
+from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from dars_sklearn.labels._aggregator import OutcomeAggregator
 from dars_sklearn.metrics._realised_values import RealisedValues
+from dars_sklearn.outcomes._alignment import check_alignment, check_labelled_order
+from dars_sklearn.outcomes._means import weighted_mean
 from dars_sklearn.outcomes._outcomes import as_outcomes
-from dars_sklearn.outcomes._validation import check_models, check_n_queries
-from dars_sklearn.routing._decision import available_mask, decide, mask_unavailable
-from dars_sklearn.routing._heads import (
-    fit_block_heads,
-    fit_classifier_head,
-    fit_model_heads,
-    predict_blocks,
-    predict_blocks_by_model,
-    predict_class_probabilities,
+from dars_sklearn.outcomes._validation import check_models
+from dars_sklearn.routing._available import available_mask
+from dars_sklearn.routing._checks import (
+    check_features,
+    check_parameters,
+    check_predictions,
+    raise_if_text,
 )
+from dars_sklearn.routing._decision import decide, order_models
+from dars_sklearn.routing._estimator import make_estimator
+from dars_sklearn.routing._fingerprints import fingerprint_queries
+from dars_sklearn.routing._fixed_params import check_fixed_params, params_with_aggregator
+from dars_sklearn.routing._heads import FittedHeads, fit_heads
 from dars_sklearn.routing._label_warnings import warn_of_missing_pairs, warn_of_risk_aversion
+from dars_sklearn.routing._predicted_capability import capability_in_user_units
 from dars_sklearn.routing._targets import TARGETS, LabelSource
-from dars_sklearn.utility import unscale_cost
+from dars_sklearn.utility import answer_value, find_cost_range, scale_cost
+from dars_sklearn.utility._costs import check_cost_weight
+from dars_sklearn.utility._scores import check_score_scale
+from dars_sklearn.utility._unknown_costs import check_costs_known, check_costs_to_weigh
 
-__all__ = ["DistributionalRouter", "PredictedCapability"]
+__all__ = ["DistributionalRouter"]
 
-_HEADS = ("joint", "separate", "model")
-_DEFAULT_N_NEIGHBORS = 16
-
-
-class PredictedCapability(NamedTuple):
-    """Predicted capability of each model on each query.
-
-    Parameters
-    ----------
-    quality : ndarray of shape (n_queries, n_models)
-        Quality, within the range of scores.
-    cost : ndarray of shape (n_queries, n_models)
-        Cost in the user's unit; NaN where the training outcomes have no costs.
-    scaled_cost : ndarray of shape (n_queries, n_models)
-        Scaled cost, which utilities are computed from.
-    risk : ndarray of shape (n_queries, n_models)
-        Risk, at least 0.
-    """
-
-    quality: np.ndarray
-    cost: np.ndarray
-    scaled_cost: np.ndarray
-    risk: np.ndarray
+_WEIGHTS = ("cost_weight", "risk_aversion")
+_UNLIMITED = (-np.inf, np.inf)
 
 
 class DistributionalRouter(MetaEstimatorMixin, BaseEstimator):
@@ -63,7 +48,7 @@ class DistributionalRouter(MetaEstimatorMixin, BaseEstimator):
     ----------
     estimator : regressor, classifier or None, default=None
         Learns capability from the features of a query. None uses the 16 nearest neighbours,
-        weighted by distance. A classifier, which must accept ``sample_weight``, can be used with
+        weighted by distance. A classifier that predicts probabilities can be used with
         ``target="choice"`` only. An estimator whose ``fit`` has the parameters ``blocks`` or
         ``models`` receives the names of the target blocks and of the models. One that has
         ``decision_function(X, cost_weight=...)`` has its own decision rule.
@@ -74,8 +59,11 @@ class DistributionalRouter(MetaEstimatorMixin, BaseEstimator):
         alone; or which model is best, from the posterior probability that it is, and not from
         which model happened to win a single noisy draw.
     cost_weight : float, default=0.05
-        Quality given up for one unit of scaled cost. Can be changed after fit, unless the target
-        is "utility" or "choice".
+        Quality given up for one unit of scaled cost, on the scale on which the lowest possible
+        score is 0 and the highest is 1. The cost range of the aggregator is part of what this
+        means: by default it is that of single training outcomes, which one very expensive
+        outcome changes. ``cost_weight_from_value`` computes the weight from what a right answer
+        is worth. Can be changed after fit, unless the target is "utility" or "choice".
     risk_aversion : float, default=0.2
         Quality given up for one unit of risk. Can be changed after fit where the target is
         "capability"; has no effect where it is "choice".
@@ -100,14 +88,36 @@ class DistributionalRouter(MetaEstimatorMixin, BaseEstimator):
         Number of features, if X is a table.
     feature_names_in_ : ndarray of str
         Names of the features, if X has any.
+    answer_value_ : float
+        What a fully right answer is worth, in the unit of the costs: its extra cost may be this
+        high. It follows from ``cost_weight`` and the cost range of the aggregator.
 
     See Also
     --------
     make_router : Routers of the paper's families, by name.
+    explain_routes : A table of what was predicted, and why each query was routed, for a router
+        or a Pipeline that ends in one.
     evaluate_router : Evaluate a router against baselines.
+    dars_sklearn.utility.cost_weight_from_value : Cost weight from what a right answer is worth.
 
     Notes
     -----
+    After fit, ``cost_weight`` and ``risk_aversion`` can be changed as described above, and
+    ``n_jobs`` has no effect. All other parameters, including those of the aggregator, are fixed
+    at fit time: predictions with a changed one are refused until the router is fitted again. As
+    everywhere in scikit-learn, changes within the estimator have no effect before the next fit.
+
+    Predicted costs are brought to the range from the lowest to the highest cost of a training
+    outcome, however costs are scaled, and predicted quality to the range of scores.
+
+    A classifier learns each query once for each model that may be the best one, weighted by the
+    probability that it is. If it accepts no ``sample_weight``, it learns the most probable model
+    of each query only; and so does a classifier that holds rows out, in a cross-validation or for
+    early stopping, because the same query in both parts misleads it: with repeated rows,
+    ``SVC(probability=True)`` routed worse than at random. It is recognised by its parameters and
+    those of the estimators within it: ``cv``, ``early_stopping``, ``probability``,
+    ``n_iter_no_change``, ``oob_score`` or ``train_split``.
+
     Learning the choice was nowhere better than learning capability, and worse with few outcomes
     per (query, model) pair (``benchmarks/targets.py``): a probability of winning does not say by
     how much. It is for estimators that only classify.
@@ -184,7 +194,8 @@ class DistributionalRouter(MetaEstimatorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If X and y differ in length, or a parameter is out of range.
+            If X and y differ in length, X has texts or labels of other queries than y, or a
+            parameter is out of range; or if X is text, and the estimator does not accept it.
 
         Warns
         -----
@@ -194,34 +205,34 @@ class DistributionalRouter(MetaEstimatorMixin, BaseEstimator):
         RiskAversionWarning
             If a model with one success would rank below a model with none.
         """
-        self._check_parameters()
+        check_parameters(self)
         if y is None:
             raise ValueError("the router requires y to be passed, but the target y is None")
         outcomes = as_outcomes(y)
-        check_n_queries(X, outcomes)
-        # validate_data would keep the number of an earlier fit where X is text and has none.
-        vars(self).pop("n_features_in_", None)
-        validate_data(self, X, skip_check_array=True, reset=True)
+        check_alignment(X, outcomes)
+        X = check_features(self, X, reset=True)
         aggregator = OutcomeAggregator() if self.aggregator is None else clone(self.aggregator)
         self.aggregator_ = aggregator
         capability = aggregator.fit_aggregate(outcomes)
         self.models_ = self.classes_ = outcomes.models
+        self._training_fingerprints = fingerprint_queries(outcomes)
         self.score_range_ = outcomes.score_range
+        costs = np.array(find_cost_range(outcomes))
+        self._cost_limits = scale_cost(costs, aggregator.cost_range_)
+        self._check_costs_known([self.cost_weight])
         self._warn_of_labels(outcomes, capability)
-        fixed = ("target", "heads", *self._target.fixed_weights)
-        self._fixed_at_fit = {name: getattr(self, name) for name in fixed}
+        free = {"n_jobs", *_WEIGHTS} - set(self._target.fixed_weights)
+        params = params_with_aggregator(self)
+        self._fixed_at_fit = {name: params[name] for name in params if name not in free}
+        for name, values in fit_params.items():
+            check_labelled_order(values, outcomes, name)
         if fit_params:
             fit_params = process_routing(self, "fit", **fit_params).estimator.fit
         try:
-            self.estimators_ = self._fit_heads(X, outcomes, capability, fit_params)
+            self.estimators_ = self._fit_heads(X, outcomes, capability, fit_params).estimators
         except ValueError as error:
-            if not _is_text(X):
-                raise
-            raise ValueError(
-                "X is text; if the estimator expects features, put a QueryEncoder before the "
-                "router: Pipeline([('encode', QueryEncoder()), ('route', router)]). The error of "
-                f"the estimator: {error}"
-            ) from error
+            raise_if_text(X, error)
+            raise
         return self
 
     @available_if(lambda self: self.target == "choice")
@@ -269,13 +280,7 @@ class DistributionalRouter(MetaEstimatorMixin, BaseEstimator):
             )
         self._check_fixed_at_fit()
         predicted = self._predict_blocks(X)
-        cost = unscale_cost(predicted["cost"], self.aggregator_.cost_range_)
-        return PredictedCapability(
-            predicted["quality"],
-            np.where(np.isnan(self.aggregator_.prior_cost_), np.nan, cost),
-            predicted["cost"],
-            predicted["risk"],
-        )
+        return capability_in_user_units(predicted, self.aggregator_, self.score_range_)
 
     def decision_function(self, X):
         """Predict the utility of each model.
@@ -316,15 +321,17 @@ class DistributionalRouter(MetaEstimatorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If a weight that is fixed at fit time was changed, or differs from the one given.
+            If a weight that is fixed at fit time was changed, or differs from the one given; or
+            if a weight is negative, or positive where no cost of some model was known in fit.
         """
         check_is_fitted(self)
-        self._check_parameters()
+        check_parameters(self)
         self._check_fixed_at_fit()
+        self._check_costs_known(cost_weights)
         if "cost_weight" in self._fixed_at_fit and set(cost_weights) != {self.cost_weight}:
             self._raise_cost_weight_is_fixed()
         if self.has_own_decision_rule:
-            self._check_features(X)
+            X = check_features(self, X, reset=False)
             rule = self.estimators_[0].decision_function
             return [
                 np.asarray(rule(X, cost_weight=cost_weight), dtype=float)
@@ -350,10 +357,12 @@ class DistributionalRouter(MetaEstimatorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If the cost weight is fixed at fit time, or the estimator has its own decision rule.
+            If the cost weight is fixed at fit time, the estimator has its own decision rule, or
+            no cost of some model was known in fit.
         """
         check_is_fitted(self)
         self._check_fixed_at_fit()
+        check_costs_known(self._models_without_costs, can_be_ignored=False)
         if "cost_weight" in self._fixed_at_fit:
             self._raise_cost_weight_is_fixed()
         if self.has_own_decision_rule:
@@ -374,7 +383,22 @@ class DistributionalRouter(MetaEstimatorMixin, BaseEstimator):
     @property
     def has_utility_lines(self):
         """Whether :meth:`utility_lines` is available on this fitted router."""
-        return "cost_weight" not in self._fixed_at_fit and not self.has_own_decision_rule
+        return (
+            "cost_weight" not in self._fixed_at_fit
+            and not self.has_own_decision_rule
+            and not self._models_without_costs
+        )
+
+    @property
+    def trained_with_costs(self):
+        """Whether some cost was known in fit."""
+        return not np.isnan(self.aggregator_.prior_cost_).all()
+
+    @property
+    def answer_value_(self):
+        """What a fully right answer is worth, in the unit of the costs."""
+        check_is_fitted(self)
+        return answer_value(self.cost_weight, self.aggregator_.cost_range_)
 
     def predict(self, X, available=None):
         """Choose a model for each query.
@@ -383,8 +407,13 @@ class DistributionalRouter(MetaEstimatorMixin, BaseEstimator):
         ----------
         X : {array-like, sparse matrix} of shape (n_queries, n_features)
             Features of the queries.
-        available : array-like, default=None
-            Names of the models that may be chosen, or a mask of shape (n_queries, n_models).
+        available : array-like or set, default=None
+            Names of the models that may be chosen; or a mask of shape (n_queries, n_models), as
+            an array of bool in the order of ``models_`` or as a data frame whose columns are the
+            models, in any order; or a Series of bool labelled by model, the same for all queries.
+            Where the index of a mask and X have the same labels, their order must be the same;
+            steps before the router in a Pipeline may drop those of X, which are then not
+            compared.
 
         Returns
         -------
@@ -397,7 +426,7 @@ class DistributionalRouter(MetaEstimatorMixin, BaseEstimator):
             If no model is available for a query.
         """
         utilities = self.decision_function(X)
-        mask = available_mask(available, self.models_, len(utilities))
+        mask = available_mask(available, self.models_, len(utilities), X)
         return self.models_[decide(utilities, mask)]
 
     def rank(self, X, available=None):
@@ -416,11 +445,10 @@ class DistributionalRouter(MetaEstimatorMixin, BaseEstimator):
             Model names.
         """
         utilities = self.decision_function(X)
-        mask = available_mask(available, self.models_, len(utilities))
-        masked = mask_unavailable(utilities, mask)
-        return self.models_[np.argsort(-masked, axis=1, kind="stable")]
+        mask = available_mask(available, self.models_, len(utilities), X)
+        return self.models_[order_models(utilities, mask)]
 
-    def score(self, X, y):
+    def score(self, X, y, missing="raise"):
         """Mean realised utility of the routes: never smoothed, without a penalty for risk.
 
         A grid over ``cost_weight`` would compare different scales; use
@@ -432,16 +460,34 @@ class DistributionalRouter(MetaEstimatorMixin, BaseEstimator):
             Features of the queries.
         y : Outcomes
             Their outcomes.
+        missing : {"raise", "skip"}, default="raise"
+            Whether a query that is routed to a model without outcomes for it is an error, or
+            left out. In ``cross_validate`` and searches, use
+            ``scoring=routing_scorer(missing="skip")``.
 
         Returns
         -------
         float
-            Mean score less weighted scaled cost.
+            Mean score, on the unit scale of its range, less weighted scaled cost.
+
+        Raises
+        ------
+        ValueError
+            If the models are not those of fit, X has texts or labels of other queries than y, or
+            a query is routed to a model that has no outcome for it.
+
+        Warns
+        -----
+        UndefinedMetricWarning
+            If all queries are left out; the score is NaN then.
         """
         outcomes = as_outcomes(y)
+        check_alignment(X, outcomes)
         check_models(outcomes, self.models_)
+        check_score_scale(outcomes, self.score_range_, self.aggregator_.score_limits_)
+        check_costs_to_weigh(outcomes, self.cost_weight, trained_with_costs=self.trained_with_costs)
         realised = RealisedValues(outcomes, self.cost_weight, self.aggregator_.cost_range_)
-        return float(realised.routed("utility", self.predict(X)).mean())
+        return weighted_mean(realised.routed("utility", self.predict(X), missing))
 
     def get_metadata_routing(self):
         """Route metadata of fit to the estimator, and ``available`` to predict.
@@ -453,11 +499,11 @@ class DistributionalRouter(MetaEstimatorMixin, BaseEstimator):
         """
         mapping = MethodMapping().add(caller="fit", callee="fit")
         router = MetadataRouter(owner=self.__class__.__name__).add_self_request(self)
-        return router.add(estimator=self._make_estimator(), method_mapping=mapping)
+        return router.add(estimator=make_estimator(self.estimator), method_mapping=mapping)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        inner = get_tags(self._make_estimator())
+        inner = get_tags(make_estimator(self.estimator))
         tags.input_tags = inner.input_tags
         tags.non_deterministic = inner.non_deterministic
         tags.target_tags.required = True
@@ -471,32 +517,23 @@ class DistributionalRouter(MetaEstimatorMixin, BaseEstimator):
     def _target(self):
         return TARGETS[self.target]
 
-    def _check_parameters(self):
-        for name, allowed in (("target", TARGETS), ("heads", _HEADS)):
-            if getattr(self, name) not in allowed:
-                raise ValueError(
-                    f"{name} must be one of {list(allowed)}, got {getattr(self, name)!r}"
-                )
-        if self.target == "choice" and self.heads == "model":
-            raise ValueError(
-                "target='choice' compares models with each other, which heads='model' does not "
-                "allow; use heads='joint', which does not need outcomes of every model here"
-            )
-        for name in ("cost_weight", "risk_aversion"):
-            value = getattr(self, name)
-            if not isinstance(value, Real) or not 0 <= value < np.inf:
-                raise ValueError(f"{name} must be a finite float >= 0, got {value!r}")
+    @property
+    def _models_without_costs(self):
+        """Models of which no cost was known in fit, where that of others was."""
+        unknown = np.isnan(self.aggregator_.prior_cost_)
+        return [] if unknown.all() else self.models_[unknown].tolist()
+
+    def _check_costs_known(self, cost_weights):
+        """Refuse cost weights that are not numbers, or that need costs which are not known."""
+        for cost_weight in cost_weights:
+            check_cost_weight(cost_weight)
+            if cost_weight > 0:
+                check_costs_known(self._models_without_costs)
 
     def _check_fixed_at_fit(self):
-        for name, value in self._fixed_at_fit.items():
-            if getattr(self, name) != value:
-                remedy = "; fit again"
-                if name in ("cost_weight", "risk_aversion"):
-                    remedy = f" for target={self.target!r}; fit again, or use target='capability'"
-                raise ValueError(
-                    f"{name} was {value!r} in fit and is {getattr(self, name)!r} now, but it is "
-                    f"fixed at fit time{remedy}"
-                )
+        remedy = f" for target={self.target!r}; fit again, or use target='capability'"
+        remedies = dict.fromkeys(_WEIGHTS, remedy)
+        check_fixed_params(self._fixed_at_fit, params_with_aggregator(self), remedies)
 
     def _raise_cost_weight_is_fixed(self):
         raise ValueError(
@@ -504,32 +541,14 @@ class DistributionalRouter(MetaEstimatorMixin, BaseEstimator):
             "target='capability' or target='penalised'"
         )
 
-    def _check_features(self, X):
-        if hasattr(self, "n_features_in_") and getattr(X, "ndim", 2) == 1:
-            raise ValueError(
-                "X must have one row per query, got a 1-D array. Reshape your data with "
-                "X.reshape(1, -1) if it is a single query"
-            )
-        validate_data(self, X, skip_check_array=True, reset=False)
-
     def _warn_of_labels(self, outcomes, capability):
         imputed = self._target.fills_missing_pairs and self.heads != "model"
         warn_of_missing_pairs(self.models_, capability.n_outcomes, imputed=imputed)
         weighs_std = self._target.weighs_risk and self.aggregator_.risk == "std"
-        if weighs_std and np.isin(outcomes.score, (0.0, 1.0)).all():
+        if weighs_std and np.isin(outcomes.score, outcomes.score_range or (0.0, 1.0)).all():
             warn_of_risk_aversion(self.risk_aversion, capability)
 
-    # ---- heads -----------------------------------------------------------------
-
-    def _make_estimator(self, n_queries=_DEFAULT_N_NEIGHBORS):
-        if self.estimator is not None:
-            return clone(self.estimator)
-        return KNeighborsRegressor(min(_DEFAULT_N_NEIGHBORS, n_queries), weights="distance")
-
-    def _make_seeds(self, n):
-        if self.random_state is None:
-            return [None] * n
-        return check_random_state(self.random_state).randint(2**31 - 1, size=n).tolist()
+    # ---- labels and predictions ------------------------------------------------
 
     def _fit_heads(self, X, outcomes, capability, fit_params):
         blocks = self._target.make_blocks(
@@ -542,45 +561,26 @@ class DistributionalRouter(MetaEstimatorMixin, BaseEstimator):
                 self.random_state,
             )
         )
-        if self.target == "choice" and is_classifier(estimator := self._make_estimator()):
-            (seed,) = self._make_seeds(1)
-            probability = blocks["probability"]
-            return [
-                fit_classifier_head(estimator, X, probability, seed=seed, fit_params=fit_params)
-            ]
-        settings = {"seeds": self._make_seeds, "n_jobs": self.n_jobs, "fit_params": fit_params}
-        make, models = self._make_estimator, self.models_
-        if self.heads == "model":
-            observed = capability.n_outcomes > 0
-            return fit_model_heads(make, X, blocks, models, observed=observed, **settings)
-        separate = self.heads == "separate"
-        return fit_block_heads(make, X, blocks, models, separate=separate, **settings)
-
-    def _predict_heads(self, X):
-        names = self._target.blocks
-        if self.target == "choice" and is_classifier(self.estimators_[0]):
-            (name,) = names
-            return {name: predict_class_probabilities(self.estimators_[0], X, len(self.models_))}
-        if self.heads == "model":
-            return predict_blocks_by_model(self.estimators_, X, names)
-        return predict_blocks(self.estimators_, X, names)
+        return fit_heads(
+            self.estimator,
+            X,
+            blocks,
+            self.models_,
+            kind=self.heads,
+            observed=capability.n_outcomes > 0,
+            random_state=self.random_state,
+            n_jobs=self.n_jobs,
+            fit_params=fit_params,
+        )
 
     def _predict_blocks(self, X):
         """Predict the target's blocks, within the range of their quantities."""
-        self._check_features(X)
-        predicted = self._predict_heads(X)
-        with_nan = np.isnan(np.hstack(list(predicted.values()))).any(axis=1).sum()
-        if with_nan:
-            raise ValueError(f"the estimator predicted NaN for {with_nan} queries")
-        is_minmax = isinstance(self.aggregator_.cost_scaling, str)
-        cost_limits = (0, 1) if is_minmax else (-np.inf, np.inf)
-        return self._target.constrain(predicted, self.score_range_, cost_limits)
+        X = check_features(self, X, reset=False)
+        names = self._target.blocks
+        predicted = FittedHeads(self.estimators_, self.heads, names, len(self.models_)).predict(X)
+        check_predictions(predicted)
+        quality_limits = _UNLIMITED if self.score_range_ is None else (0, 1)
+        return self._target.constrain(predicted, quality_limits, self._cost_limits)
 
     def _predict_utility_lines(self, X):
         return self._target.utility_lines(self._predict_blocks(X), self.risk_aversion)
-
-
-def _is_text(X):
-    """Return whether the first row of X is a text, or consists of texts."""
-    first_row = np.asarray(_safe_indexing(X, slice(1)), dtype=object).ravel().tolist()
-    return bool(first_row) and all(isinstance(value, str) for value in first_row)

@@ -3,6 +3,9 @@
 A target knows its blocks of columns (one column per model in each block), computes them from
 outcomes, brings predictions back to the range of their quantity, and turns them into utilities. It
 says which weights are fixed at fit time because they are part of what is learned.
+
+Everything is learned on the unit scale of scores, so that a router is the same whatever unit
+scores are given in, even if its estimator weighs the columns of quality, cost and risk together.
 """
 
 from typing import NamedTuple
@@ -10,7 +13,8 @@ from typing import NamedTuple
 import numpy as np
 
 from dars_sklearn.labels._probability_best import probability_best
-from dars_sklearn.utility import utility
+from dars_sklearn.utility import scale_score, utility
+from dars_sklearn.utility._scores import score_width
 
 __all__ = ["TARGETS", "LabelSource", "UtilityLines"]
 
@@ -39,6 +43,18 @@ class LabelSource(NamedTuple):
     risk_aversion: float
     random_state: object
 
+    def unit_capability(self):
+        """Return quality, scaled cost and risk, on the unit scale of scores.
+
+        The cost of a model of which no cost is known is 0. The router refuses to weigh it.
+        """
+        capability, score_range = self.capability, self.outcomes.score_range
+        return {
+            "quality": scale_score(capability.quality, score_range),
+            "cost": np.nan_to_num(capability.scaled_cost),
+            "risk": capability.risk / score_width(score_range),
+        }
+
 
 class UtilityLines(NamedTuple):
     """Utility as a function of the cost weight: ``intercept - cost_weight * slope``.
@@ -61,7 +77,7 @@ class UtilityLines(NamedTuple):
 
 
 class CapabilityTarget:
-    """Quality, scaled cost and risk; all weights can change after fit."""
+    """Quality and risk on the unit scale, and scaled cost; all weights can change after fit."""
 
     blocks = ("quality", "cost", "risk")
     fixed_weights = ()
@@ -70,18 +86,11 @@ class CapabilityTarget:
 
     def make_blocks(self, source):
         """Return the labels of each block, by its name."""
-        capability = source.capability
-        return {
-            "quality": capability.quality,
-            "cost": capability.scaled_cost,
-            "risk": capability.risk,
-        }
+        return source.unit_capability()
 
-    def constrain(self, predicted, score_range, cost_limits):
+    def constrain(self, predicted, quality_limits, cost_limits):
         """Bring predictions into the range of their quantity."""
-        quality = predicted["quality"]
-        if score_range is not None:
-            quality = np.clip(quality, *score_range)
+        quality = np.clip(predicted["quality"], *quality_limits)
         risk = np.maximum(predicted["risk"], 0)
         return {"quality": quality, "cost": np.clip(predicted["cost"], *cost_limits), "risk": risk}
 
@@ -102,11 +111,11 @@ class PenalisedTarget:
 
     def make_blocks(self, source):
         """Return the labels of each block, by its name."""
-        capability = source.capability
-        penalised = capability.quality - source.risk_aversion * capability.risk
-        return {"quality": penalised, "cost": capability.scaled_cost}
+        labels = source.unit_capability()
+        penalised = labels["quality"] - source.risk_aversion * labels["risk"]
+        return {"quality": penalised, "cost": labels["cost"]}
 
-    def constrain(self, predicted, score_range, cost_limits):
+    def constrain(self, predicted, quality_limits, cost_limits):
         """Bring predictions into the range of their quantity."""
         return predicted | {"cost": np.clip(predicted["cost"], *cost_limits)}
 
@@ -125,17 +134,14 @@ class UtilityTarget:
 
     def make_blocks(self, source):
         """Return the labels of each block, by its name."""
-        capability = source.capability
         values = utility(
-            capability.quality,
-            capability.scaled_cost,
-            capability.risk,
+            **source.unit_capability(),
             cost_weight=source.cost_weight,
             risk_aversion=source.risk_aversion,
         )
         return {"utility": values}
 
-    def constrain(self, predicted, score_range, cost_limits):
+    def constrain(self, predicted, quality_limits, cost_limits):
         """Bring predictions into the range of their quantity."""
         return predicted
 
@@ -162,7 +168,7 @@ class ChoiceTarget:
         )
         return {"probability": probability}
 
-    def constrain(self, predicted, score_range, cost_limits):
+    def constrain(self, predicted, quality_limits, cost_limits):
         """Bring predictions into the range of their quantity."""
         probability = np.maximum(predicted["probability"], 0)
         total = probability.sum(axis=1, keepdims=True)

@@ -7,7 +7,8 @@ import pytest
 from sklearn.base import clone
 from sklearn.decomposition import TruncatedSVD
 from sklearn.exceptions import NotFittedError
-from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
+from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import Pipeline, make_pipeline
 from transformer_contract import TEXTS, check_text_transformer
 
@@ -55,6 +56,95 @@ def test_feature_names_are_those_of_the_vectorizer():
     encoder = QueryEncoder(TfidfVectorizer()).fit(["red fish", "blue fish"])
     assert encoder.get_feature_names_out().tolist() == ["blue", "fish", "red"]
     assert encoder.n_features_out_ == 3
+
+
+# ---- conversations ---------------------------------------------------------------
+
+CONVERSATIONS = [
+    [{"role": "system", "content": "Answer briefly."}, {"role": "user", "content": "red fish"}],
+    [
+        {"role": "user", "content": "old fish"},
+        {"role": "assistant", "content": "Which one?"},
+        {"role": "user", "content": [{"type": "text", "text": "blue fish"}]},
+    ],
+]
+
+
+def read_all(messages):
+    return " ".join(str(message["content"]) for message in messages)
+
+
+def test_the_last_message_of_the_user_is_encoded():
+    encoder = QueryEncoder(TfidfVectorizer()).fit(CONVERSATIONS)
+    assert encoder.get_feature_names_out().tolist() == ["blue", "fish", "red"]
+    expected = QueryEncoder(TfidfVectorizer()).fit_transform(["red fish", "blue fish"])
+    np.testing.assert_array_equal(encoder.transform(CONVERSATIONS).toarray(), expected.toarray())
+    mixed = encoder.transform([CONVERSATIONS[0], "blue fish"])
+    np.testing.assert_array_equal(mixed.toarray(), expected.toarray())
+
+
+def test_a_function_may_read_another_text():
+    encoder = QueryEncoder(TfidfVectorizer(), message_text=read_all).fit(CONVERSATIONS)
+    expected = QueryEncoder(TfidfVectorizer()).fit_transform(list(map(read_all, CONVERSATIONS)))
+    np.testing.assert_array_equal(encoder.transform(CONVERSATIONS).toarray(), expected.toarray())
+
+
+@pytest.mark.parametrize("message_text", [None, read_all])
+def test_a_pipeline_compares_conversations_with_the_queries_of_the_outcomes(message_text):
+    outcomes = Outcomes.from_array([[1, 0], [0, 1]], queries=["red fish", "blue fish"])
+    encoder = QueryEncoder(TfidfVectorizer(), message_text=message_text)
+    pipeline = make_pipeline(encoder, DistributionalRouter(KNeighborsRegressor(1)))
+    pipeline.fit(CONVERSATIONS, outcomes)
+    assert pipeline.predict(CONVERSATIONS).tolist() == [0, 1]
+    assert pipeline.score(CONVERSATIONS, outcomes) == 1
+    for method in (pipeline.fit, pipeline.score):
+        with pytest.raises(ValueError, match="the same queries in another order"):
+            method(CONVERSATIONS[::-1], outcomes)
+
+
+def test_conversations_without_text_of_the_user_need_a_function():
+    conversations = [[{"role": "system", "content": "red"}], [{"role": "system", "content": "b l"}]]
+    outcomes = Outcomes.from_array([[1, 0], [0, 1]])
+    with pytest.raises(ValueError, match=r"QueryEncoder\(message_text=\.\.\.\)"):
+        QueryEncoder(TfidfVectorizer()).fit(conversations)
+    encoder = QueryEncoder(TfidfVectorizer(), message_text=read_all)
+    pipeline = make_pipeline(encoder, DistributionalRouter(KNeighborsRegressor(1)))
+    assert pipeline.fit(conversations, outcomes).predict(conversations).tolist() == [0, 1]
+
+
+def test_what_the_function_returns_must_be_a_text():
+    encoder = QueryEncoder(TfidfVectorizer(), message_text=len)
+    with pytest.raises(ValueError, match="query in row 0 is not a text, or is blank: 2"):
+        encoder.fit(CONVERSATIONS)
+
+
+# ---- parameters that are fixed at fit time ---------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value"),
+    [
+        ("model", "no/such-model"),
+        ("model", CountVectorizer()),
+        ("keep_weights", True),
+        ("message_text", read_all),
+    ],
+)
+def test_what_is_fixed_at_fit_time_cannot_be_changed(parameter, value):
+    encoder = QueryEncoder(TfidfVectorizer()).fit(TEXTS).set_params(**{parameter: value})
+    message = f"^{parameter} was .* in fit and is .* now, but it is fixed at fit time; fit again$"
+    with pytest.raises(ValueError, match=message):
+        encoder.transform(TEXTS)
+
+
+def test_how_features_are_computed_may_change_after_fit():
+    encoder = QueryEncoder(TfidfVectorizer()).fit(TEXTS)
+    expected = encoder.transform(TEXTS).toarray()
+    encoder.set_params(batch_size=2, device="cpu", model__lowercase=False)
+    np.testing.assert_array_equal(encoder.transform(TEXTS).toarray(), expected)
+
+
+# ---- sentence encoders -----------------------------------------------------------
 
 
 @pytest.fixture(scope="module")

@@ -1,3 +1,5 @@
+import copy
+import pickle
 import re
 import subprocess
 import sys
@@ -28,10 +30,11 @@ from sklearn.model_selection import (
     cross_validate,
     learning_curve,
 )
-from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+from sklearn.neighbors import KNeighborsRegressor
 from sklearn.neural_network import MLPRegressor
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.svm import LinearSVC
 from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
@@ -46,6 +49,11 @@ from dars_sklearn.exceptions import ImputationWarning
 from dars_sklearn.metrics import oracle_utility
 
 SPARSE = "expects predictions of shape (n, 1) from several outputs; a router predicts names"
+
+
+def copies_by_pickle(router):
+    """Return a router that was saved and loaded."""
+    return pickle.loads(pickle.dumps(router))
 
 
 @parametrize_with_checks(
@@ -163,30 +171,45 @@ def test_predicted_capability_stays_in_range_and_has_costs_in_the_unit_of_the_us
 
 
 @pytest.mark.parametrize(
-    ("cost_scaling", "cost"),
+    ("cost_scaling", "scaled_cost"),
     [
-        (None, [[0.5, 0.25], [1.7, -0.4]]),
-        ((2.0, 4.0), [[3.0, 2.5], [5.4, 1.2]]),
+        ("minmax", [0.0, 0.0, 0.5, 1.0, 1.0]),
+        ((2.0, 6.0), [0.0, 0.0, 0.5, 1.0, 1.0]),
+        ((2.0, 4.0), [0.0, 0.0, 0.5, 1.7, 2.0]),
+        ((0.0, 10.0), [0.2, 0.2, 0.5, 0.6, 0.6]),
+        ((0.0, 1.0), [2.0, 2.0, 2.0, 2.0, 3.0]),
+        (None, [2.0, 2.0, 2.0, 2.0, 3.0]),
+        ("robust", [-1.0, -0.4, 0.5, 1.7, 3.0]),
     ],
 )
-def test_costs_may_leave_a_fixed_range(cost_scaling, cost):
-    router = fixed_router(aggregator=OutcomeAggregator(cost_scaling=cost_scaling))
-    capability = router.predict_capability(PREDICTED)
-    np.testing.assert_allclose(capability.scaled_cost, PREDICTED[:, 2:4])
-    np.testing.assert_allclose(capability.cost, cost)
+def test_costs_stay_within_those_of_the_training_however_they_are_scaled(cost_scaling, scaled_cost):
+    # One training outcome costs 2, most cost 3 or 4, and one costs 6.
+    costs = [[[2.0, 3.0], [4.0, 4.0]], [[3.0, 3.0], [4.0, 4.0]], [[3.0, 3.0], [4.0, 6.0]]]
+    outcomes = Outcomes.from_array(
+        SCORES, models=["a", "b"], costs=np.array(costs).reshape(SCORES.shape)
+    )
+    aggregator = OutcomeAggregator(cost_scaling=cost_scaling)
+    router = fixed_router(outcomes=outcomes, aggregator=aggregator)
+    predicted = np.zeros((5, 6))
+    predicted[:, 2:4] = np.array([[-9.0], [-0.4], [0.5], [1.7], [3.0]])
+    found = router.predict_capability(predicted)
+    np.testing.assert_allclose(found.scaled_cost, np.column_stack([scaled_cost] * 2))
+    assert found.cost.min() >= 2.0
+    assert found.cost.max() <= 6.0
 
 
 def test_without_costs_predicted_costs_are_unknown():
     router = fixed_router(outcomes=Outcomes.from_array(SCORES))
     capability = router.predict_capability(PREDICTED)
     assert np.isnan(capability.cost).all()
-    np.testing.assert_allclose(capability.scaled_cost, [[0.5, 0.25], [1.0, 0.0]])
+    assert (capability.scaled_cost == 0).all()
 
 
 @pytest.mark.parametrize(
-    ("score_range", "quality"), [((-1.0, 1.1), [[1.1, -0.3]]), (None, [[1.2, -0.3]])]
+    ("score_range", "quality"), [((-1.0, 2.0), [[2.0, -1.0]]), (None, [[1.2, -0.3]])]
 )
 def test_predicted_quality_stays_within_the_range_of_the_training_scores(score_range, quality):
+    # The estimator predicts 1.2 and -0.3 on the unit scale of the range.
     outcomes = Outcomes.from_array(SCORES, score_range=score_range)
     capability = fixed_router(outcomes=outcomes).predict_capability(PREDICTED[1:])
     np.testing.assert_allclose(capability.quality, quality)
@@ -264,9 +287,9 @@ def test_queries_without_an_available_model_are_refused(data):
     mask = np.ones((60, 3), dtype=bool)
     mask[7] = False
     for method in (router.predict, router.rank):
-        with pytest.raises(ValueError, match="no model is available for 1 queries, first in row 7"):
+        with pytest.raises(ValueError, match="no model is available for 1 query, first in row 7"):
             method(X, available=mask)
-        with pytest.raises(ValueError, match=re.escape("available names ['d'], not among ['a',")):
+        with pytest.raises(ValueError, match=re.escape("unknown model 'd', not among ['a', 'b'")):
             method(X, available=["d"])
 
 
@@ -284,11 +307,20 @@ def test_the_score_is_the_mean_realised_utility_of_the_routes():
 
 
 def test_the_score_needs_outcomes_of_the_routed_pairs():
-    router = fixed_router(2, target="utility")
+    router = fixed_router(2, target="utility", cost_weight=0.0)
     tested = Outcomes.from_array([[1, np.nan], [np.nan, 1]], models=["a", "b"])
     with pytest.raises(ValueError, match="1 of 2 queries were routed to a model that has no"):
         router.score([[1.0, 0.0], [1.0, 0.0]], tested)
     assert routing_scorer(missing="skip")(router, [[1.0, 0.0], [1.0, 0.0]], tested) == 1.0
+
+
+def test_queries_without_outcomes_of_their_route_can_be_left_out_of_the_score():
+    router = fixed_router(2, target="utility", cost_weight=0.0)
+    tested = Outcomes.from_array([[1, np.nan], [np.nan, 1], [0, 1]], models=["a", "b"])
+    features = [[1.0, 0.0]] * 3
+    assert router.score(features, tested, missing="skip") == 0.5
+    with pytest.raises(ValueError, match="missing must be 'raise' or 'skip', got 'drop'"):
+        router.score(features, tested, missing="drop")
 
 
 def test_the_score_refuses_outcomes_of_other_models():
@@ -395,7 +427,7 @@ def test_parameters_out_of_range_are_refused_in_fit_and_after_it(parameter, valu
         fixed_router().set_params(**{parameter: value}).predict(PREDICTED)
 
 
-@pytest.mark.parametrize("weight", [0, 0.0, np.float32(0.5), True])
+@pytest.mark.parametrize("weight", [0, 0.0, np.float32(0.5)])
 def test_weights_may_be_any_real_number(weight):
     router = fixed_router(cost_weight=weight, risk_aversion=0)
     assert router.predict(PREDICTED).shape == (2,)
@@ -437,12 +469,21 @@ def test_weights_change_without_a_new_fit_where_the_target_allows_it(data, targe
         ("capability", "heads", "joint", "model", "; fit again$"),
         ("capability", "target", "capability", "penalised", "; fit again$"),
         ("utility", "target", "utility", "capability", "; fit again$"),
+        ("capability", "random_state", None, 3, "; fit again$"),
+        ("choice", "random_state", None, 3, "; fit again$"),
+        ("capability", "estimator", None, Ridge(), "; fit again$"),
+        ("capability", "aggregator__smoothing", 0.0, "auto", "; fit again$"),
+        ("capability", "aggregator__prior", "model", 0.5, "; fit again$"),
+        ("capability", "aggregator__risk", "std", "sample", "; fit again$"),
+        ("capability", "aggregator__weighting", "balanced", "pooled", "; fit again$"),
+        ("utility", "aggregator__cost_scaling", "minmax", (0, 9), "; fit again$"),
     ],
 )
 def test_what_is_fixed_at_fit_time_cannot_be_changed(data, target, parameter, old, new, remedy):
     X, outcomes = data
     router = DistributionalRouter(target=target).fit(X, outcomes).set_params(**{parameter: new})
-    message = f"^{parameter} was {old!r} in fit and is {new!r} now, but it is fixed at fit time"
+    message = f"{parameter} was {old!r} in fit and is {new!r} now, but it is fixed at fit time"
+    message = f"^{re.escape(message)}"
     methods = [router.predict, router.rank, router.decision_function, router.utility_lines]
     if router.target == "capability":
         methods.append(router.predict_capability)
@@ -454,6 +495,55 @@ def test_what_is_fixed_at_fit_time_cannot_be_changed(data, target, parameter, ol
     with pytest.raises(ValueError, match=message + remedy):
         router.score(X, outcomes)
     router.set_params(**{parameter: old}).predict(X)
+
+
+@pytest.mark.parametrize(
+    ("target", "free"),
+    [
+        ("capability", {"cost_weight", "risk_aversion", "n_jobs"}),
+        ("penalised", {"cost_weight", "n_jobs"}),
+        ("utility", {"n_jobs"}),
+        ("choice", {"risk_aversion", "n_jobs"}),
+    ],
+)
+def test_every_other_parameter_is_fixed_at_fit_time(data, target, free):
+    X, outcomes = data
+    router = DistributionalRouter(target=target).fit(X, outcomes)
+    params = router.get_params().keys() - {"aggregator"}
+    params |= {f"aggregator__{name}" for name in OutcomeAggregator().get_params()}
+    assert router._fixed_at_fit.keys() == params - free
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"n_jobs": 2},
+        {"aggregator": OutcomeAggregator()},
+        {"aggregator": None},
+        {"aggregator__cost_scaling": "minmax"},
+        {"estimator__alpha": 3.0},  # scikit-learn's habit: it has no effect before the next fit
+        {"estimator": Ridge(alpha=2.0)},
+    ],
+    ids=str,
+)
+def test_what_stays_the_same_or_has_no_effect_may_be_set(data, changes):
+    X, outcomes = data
+    router = DistributionalRouter(Ridge(alpha=2.0)).fit(X, outcomes)
+    expected = router.decision_function(X)
+    np.testing.assert_array_equal(router.set_params(**changes).decision_function(X), expected)
+
+
+@pytest.mark.parametrize("copy_router", [copy.copy, copy.deepcopy, copies_by_pickle], ids=str)
+def test_a_copy_of_a_fitted_router_has_the_same_parameters_fixed(data, copy_router):
+    X, outcomes = data
+    router = DistributionalRouter(
+        make_pipeline(StandardScaler(), Ridge()), random_state=np.random.RandomState(0)
+    ).fit(X, outcomes)
+    copied = copy_router(router)
+    np.testing.assert_array_equal(copied.predict(X), router.predict(X))
+    copied.set_params(aggregator__smoothing=1.0)
+    with pytest.raises(ValueError, match="aggregator__smoothing was 0.0 in fit and is 1.0 now"):
+        copied.predict(X)
 
 
 def test_probabilities_are_refused_after_the_target_was_changed_to_choice(data):
@@ -638,11 +728,9 @@ def test_the_error_of_an_estimator_that_takes_text_is_not_hidden(data):
     ) as error:
         router.fit(QUERIES, outcomes)
     assert "After pruning" in str(error.value.__cause__)
-    router = DistributionalRouter(
-        make_pipeline(TfidfVectorizer(), KNeighborsClassifier()), target="choice"
-    )
+    router = DistributionalRouter(make_pipeline(TfidfVectorizer(), LinearSVC()), target="choice")
     with pytest.raises(
-        ValueError, match="error of the estimator: .* Pipeline has no sample_weight"
+        ValueError, match="error of the estimator: .* Pipeline has no predict_proba"
     ):
         router.fit(QUERIES, outcomes)
 
@@ -674,6 +762,31 @@ def test_an_estimator_that_takes_text_works_inside_the_router(data, texts, heads
     expected = make_pipeline(TfidfVectorizer(), Ridge()).fit(QUERIES, quality).predict(QUERIES)
     np.testing.assert_allclose(found, np.clip(expected, 0, 1), atol=1e-9)
     assert not hasattr(router, "n_features_in_")
+
+
+CONVERSATIONS = [
+    [{"role": "system", "content": "Be brief."}, {"role": "user", "content": text}]
+    for text in QUERIES
+]
+
+
+@pytest.mark.parametrize("heads", ["joint", "model"])
+@pytest.mark.parametrize(
+    "container", [list, tuple, pd.Series, lambda rows: np.array(rows, dtype=object)]
+)
+def test_conversations_are_read_as_their_last_message_of_the_user(data, heads, container):
+    _, outcomes = data
+    router = DistributionalRouter(make_pipeline(TfidfVectorizer(), Ridge()), heads=heads)
+    expected = router.fit(QUERIES, outcomes).decision_function(QUERIES)
+    conversations = container(CONVERSATIONS)
+    found = router.fit(conversations, outcomes).decision_function(conversations)
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_conversations_without_an_encoder_are_refused_with_the_remedy(data):
+    _, outcomes = data
+    with pytest.raises(ValueError, match="X is text; .* put a QueryEncoder before the router"):
+        DistributionalRouter().fit(CONVERSATIONS, outcomes)
 
 
 def test_a_router_can_be_fitted_on_features_and_then_on_text(data):

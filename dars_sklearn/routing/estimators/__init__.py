@@ -4,10 +4,13 @@ Any scikit-learn regressor can learn capability inside a ``DistributionalRouter`
 here are the router families of the paper that scikit-learn does not have; ``make_router`` returns
 a router for each of them.
 
-An estimator can ask for the layout of its targets through parameters of its ``fit``: a
+An estimator can receive the layout of its targets through parameters of its ``fit``: a
 ``DistributionalRouter`` passes ``blocks``, the names of the target blocks, and ``models``, the
 names of the models, to every estimator whose ``fit`` accepts them. An estimator with a
 ``decision_function(X, cost_weight=...)`` has its own decision rule, which the router then follows.
+
+As with the estimators of scikit-learn, parameters that are changed after fit have no effect before
+the next fit, except ``AvengersPro.n_nearest``, which is used in ``predict``.
 """
 
 from dars_sklearn.routing.estimators._avengers_pro import AvengersPro

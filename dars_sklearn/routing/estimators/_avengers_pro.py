@@ -19,7 +19,7 @@ class AvengersPro(RegressorMixin, BaseEstimator):
         Number of k-means clusters. With fewer distinct queries, their number is used.
     n_nearest : int, default=3
         Number of nearest clusters whose mean labels are averaged. With fewer clusters, all are
-        used.
+        used. Can be changed after fit.
     n_init : int, default=10
         Number of k-means runs, of which the best is kept.
     random_state : int, RandomState instance or None, default=None
@@ -77,9 +77,7 @@ class AvengersPro(RegressorMixin, BaseEstimator):
         ValueError
             If ``n_clusters`` or ``n_nearest`` is less than 1.
         """
-        for name in ("n_clusters", "n_nearest"):
-            if not getattr(self, name) >= 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)!r}")
+        self._check_at_least_one("n_clusters", "n_nearest")
         X, y = validate_data(
             self, X, y, accept_sparse="csr", multi_output=True, y_numeric=True,
             dtype=[np.float64, np.float32],
@@ -114,13 +112,25 @@ class AvengersPro(RegressorMixin, BaseEstimator):
         -------
         ndarray of shape (n_queries,) or (n_queries, n_outputs)
             Unweighted average of the mean labels of the nearest clusters.
+
+        Raises
+        ------
+        ValueError
+            If ``n_nearest`` is less than 1.
         """
         check_is_fitted(self)
+        self._check_at_least_one("n_nearest")
         X = validate_data(self, X, accept_sparse="csr", dtype=[np.float64, np.float32], reset=False)
         distances = self.kmeans_.transform(X)
         nearest = np.argsort(distances, axis=1, kind="stable")[:, : self.n_nearest]
         prediction = self.cluster_means_[nearest].mean(axis=1)
         return prediction.ravel() if self._y_is_1d else prediction
+
+    def _check_at_least_one(self, *names):
+        """Refuse numbers of clusters that are less than 1."""
+        for name in names:
+            if not getattr(self, name) >= 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)!r}")
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -10,6 +10,7 @@ from dars_sklearn.routing.estimators._neural import (
     to_dense,
     torch_modules,
 )
+from dars_sklearn.utility._costs import check_cost_weight
 
 __all__ = ["RMSoftmax"]
 
@@ -91,11 +92,14 @@ class RMSoftmax(BaseNeuralEstimator):  # numpydoc ignore=PR04,PR07
         ndarray of shape (n_queries, n_models)
             Logits; the policy chooses the model with the highest.
         """
+        check_cost_weight(cost_weight)
         check_is_fitted(self)
         X = validate_data(self, X, accept_sparse="csr", dtype=np.float32, reset=False)
         return self._logits(to_dense(X), cost_weight)
 
     def _train(self, X, targets, weight):
+        for cost_weight in self.cost_weights:
+            check_cost_weight(cost_weight)
         quality = targets[:, 0]
         cost = targets[:, 1] if len(self.blocks_) > 1 else np.zeros_like(quality)
         n_repeats = len(self.cost_weights)

@@ -57,3 +57,12 @@ def test_one_model_and_few_queries_are_enough(data):
 def test_numbers_below_one_are_refused(data, name):
     with pytest.raises(ValueError, match=f"{name} must be at least 1, got 0"):
         AvengersPro(**{name: 0}).fit(data.X, data.quality)
+
+
+def test_the_number_of_nearest_clusters_can_be_changed_after_fit(data):
+    model = AvengersPro(random_state=0).fit(data.X, data.quality)
+    found = model.set_params(n_nearest=1).predict(data.X)
+    expected = AvengersPro(n_nearest=1, random_state=0).fit(data.X, data.quality).predict(data.X)
+    np.testing.assert_array_equal(found, expected)
+    with pytest.raises(ValueError, match="n_nearest must be at least 1, got 0"):
+        model.set_params(n_nearest=0).predict(data.X)
