@@ -3,7 +3,9 @@
 import numpy as np
 from sklearn.utils import check_random_state
 
-__all__ = ["paired_interval", "percentile_interval", "resampled_means"]
+from dars_sklearn.utils._validation import check_count, check_level
+
+__all__ = ["paired_interval", "percentile_interval", "resampled_means", "two_way_means"]
 
 # Queries drawn in one block, which bounds the memory whatever the number of resamples.
 _BLOCK = 1 << 22
@@ -44,6 +46,36 @@ def resampled_means(values, n_resamples, rng):
         with np.errstate(invalid="ignore"):
             means.append(counts @ filled / total)
     return np.concatenate(means)
+
+
+def two_way_means(utilities, n_resamples, rng):
+    """Means of resamples of both queries and repeats.
+
+    Parameters
+    ----------
+    utilities : ndarray of shape (n_repeats, n_queries, n_designs)
+        Utilities, NaN for all designs where a query is not held out in a repeat.
+    n_resamples : int
+        Number of resamples.
+    rng : RandomState
+        Source of the draws.
+
+    Returns
+    -------
+    ndarray of shape (n_resamples, n_designs)
+        The means; NaN for a resample that contains no query that was held out.
+    """
+    n_repeats, n_queries, n_designs = utilities.shape
+    is_test = ~np.isnan(utilities[:, :, 0])
+    values = np.where(is_test[:, :, None], utilities, 0).reshape(n_repeats, -1)
+    means = np.empty((n_resamples, n_designs))
+    for number in range(n_resamples):
+        repeats = np.bincount(rng.randint(n_repeats, size=n_repeats), minlength=n_repeats)
+        queries = np.bincount(rng.randint(n_queries, size=n_queries), minlength=n_queries)
+        total = queries @ (repeats @ values).reshape(n_queries, n_designs)
+        with np.errstate(invalid="ignore"):
+            means[number] = total / (queries @ (repeats @ is_test))
+    return means
 
 
 def percentile_interval(values, level):
@@ -111,9 +143,7 @@ def paired_interval(difference, *, level=0.95, n_resamples=2000, random_state=No
         )
     if np.isnan(difference).all():
         raise ValueError("no value of difference is known, so that it has no interval")
-    if not 0 < level < 1:
-        raise ValueError(f"level must be in (0, 1), got {level!r}")
-    if n_resamples < 1:
-        raise ValueError(f"n_resamples must be at least 1, got {n_resamples!r}")
+    check_level(level)
+    check_count(n_resamples, "n_resamples")
     means = resampled_means(difference[:, None], n_resamples, check_random_state(random_state))
     return percentile_interval(means[:, 0], level)

@@ -31,21 +31,63 @@ class CostSweep(NamedTuple):
     cost_weight: np.ndarray
 
     def routed_means(self, table):
-        """Mean over queries of the values of the routed models, at every point.
+        """Mean over queries of the known values of the routed models, at every point.
 
         Parameters
         ----------
         table : ndarray of shape (n_queries, n_models)
-            Values.
+            Values, NaN where unknown.
 
         Returns
         -------
         ndarray of shape (n_points,)
-            The means.
+            The means, NaN where no value is known.
         """
+        with np.errstate(invalid="ignore"):
+            return self._routed_sums(np.nan_to_num(table)) / self.n_known(table)
+
+    def n_known(self, table):
+        """Number of queries whose value of the routed model is known, at every point.
+
+        Parameters
+        ----------
+        table : ndarray of shape (n_queries, n_models)
+            Values, NaN where unknown.
+
+        Returns
+        -------
+        ndarray of int of shape (n_points,)
+            The numbers.
+        """
+        return self._routed_sums((~np.isnan(table)).astype(np.int64))
+
+    def standard_errors(self, table, n_new=None):
+        """Standard error of the mean of the routed models' values, at every point.
+
+        Parameters
+        ----------
+        table : ndarray of shape (n_queries, n_models)
+            Values, NaN where unknown.
+        n_new : int or None, default=None
+            Number of new queries whose mean is predicted. None is about the expected value.
+
+        Returns
+        -------
+        ndarray of shape (n_points,)
+            The standard errors, NaN where fewer than two values are known.
+        """
+        centred = table - np.nanmean(table)
+        n = self.n_known(table)
+        variance = self.routed_means(centred**2) - self.routed_means(centred) ** 2
+        with np.errstate(divide="ignore", invalid="ignore"):
+            variance = np.maximum(variance, 0) * n / (n - 1)
+            error = np.sqrt(variance * (1 / n + (0 if n_new is None else 1 / n_new)))
+        return np.where(n > 1, error, np.nan)
+
+    def _routed_sums(self, table):
         first = np.take_along_axis(table, self.start[:, None], axis=1).sum()
         changes = np.cumsum(table[self.query, self.new] - table[self.query, self.old])
-        return np.append(first, first + changes[self.last_change]) / len(table)
+        return np.append(first, first + changes[self.last_change])
 
     def has_unknown(self, table):
         """Return whether the value of a routed model is NaN at some point."""

@@ -3,12 +3,24 @@
 from typing import NamedTuple
 
 import numpy as np
-from joblib import Parallel, delayed
+from joblib import delayed
 from sklearn.base import clone
 from sklearn.utils import _safe_indexing, check_random_state
 
 from dars_sklearn.evaluate._cost_sweep import sweep_cost_weight
-from dars_sklearn.evaluate._cross_val import inverse_order, make_splits, summarise_once
+from dars_sklearn.evaluate._cross_val import (
+    inverse_order,
+    make_splits,
+    run_folds,
+    summarise_once,
+)
+from dars_sklearn.evaluate._identifiability import shared_query_notes
+from dars_sklearn.evaluate._repeated_queries import (
+    copies_notes,
+    fold_notes,
+    query_identities,
+    with_known_texts,
+)
 from dars_sklearn.evaluate._routing_report import (
     ReportSettings,
     RoutesToReport,
@@ -16,9 +28,11 @@ from dars_sklearn.evaluate._routing_report import (
     make_report,
     single_model_routes,
 )
+from dars_sklearn.evaluate._test_outcomes import check_test_outcomes
 from dars_sklearn.metrics._realised_values import has_known_costs
+from dars_sklearn.outcomes._alignment import check_alignment
 from dars_sklearn.outcomes._outcomes import Outcomes, as_outcomes
-from dars_sklearn.outcomes._validation import check_models, check_n_queries
+from dars_sklearn.routing._decision import decide
 from dars_sklearn.routing._pipeline import (
     check_is_router,
     final_step,
@@ -26,10 +40,15 @@ from dars_sklearn.routing._pipeline import (
     transform_features,
     with_cost_range,
 )
+from dars_sklearn.utils._warnings import collect_warnings
 
 __all__ = ["evaluate_router"]
 
 _N_RANDOM_FEATURES = 64
+_NO_CURVE = (
+    "AIQ, APGR, CPT and quality-neutral cost are not shown: they need the routes at every cost "
+    "weight, which this router does not have, or a fold has no known cost of some model"
+)
 
 
 def evaluate_router(
@@ -47,6 +66,7 @@ def evaluate_router(
     level=0.95,
     n_jobs=None,
     random_state=0,
+    verbose=None,
 ):
     """Train a router and evaluate it on held-out queries, against controls and baselines.
 
@@ -68,7 +88,8 @@ def evaluate_router(
         Outcomes of the queries of the evaluation.
     cv : int, splitter or iterable, default=5
         Folds, if there are no test queries; every query must be in exactly one test fold. An int
-        shuffles the queries first, because queries of one kind often stand together.
+        shuffles the queries first, because queries of one kind often stand together, and keeps
+        rows of the same label or text in one fold.
     groups : array-like of shape (n_queries,) or None, default=None
         Groups of queries for the splitter; with an int ``cv``, the queries of one group stay in
         one fold. Pass the kinds of the queries to evaluate a router on kinds that it has not
@@ -87,6 +108,8 @@ def evaluate_router(
         Number of folds run in parallel.
     random_state : int, RandomState instance or None, default=0
         Seed of the folds, of the controls and of the intervals.
+    verbose : bool or None, default=None
+        Whether to show a progress bar. None shows it where the output is a terminal.
 
     Returns
     -------
@@ -96,8 +119,10 @@ def evaluate_router(
     Raises
     ------
     ValueError
-        If X and the outcomes differ in length, or a query is routed to a model that has no
-        outcome for it.
+        If X or X_test has other queries than its outcomes; if the test outcomes have other models
+        or another scale of scores than the training outcomes, or a cost that weighs is unknown;
+        if a query is routed to a model that has no outcome for it; or if a test row is a training
+        row of its fold.
 
     See Also
     --------
@@ -127,27 +152,38 @@ def evaluate_router(
     if (X_test is None) != (outcomes_test is None):
         raise ValueError("give X_test and outcomes_test together, or neither")
     outcomes = as_outcomes(outcomes)
-    check_n_queries(X, outcomes)
+    check_alignment(X, outcomes)
     limits = find_router_cost_range(router, outcomes)
     router = with_cost_range(router, limits)
     settings = ReportSettings(
         final_step(router).cost_weight, limits, missing, n_resamples, level, random_state
     )
+    settings.check(horizon)
     if X_test is not None:
         outcomes_test = as_outcomes(outcomes_test)
-        check_n_queries(X_test, outcomes_test)
-        check_models(outcomes_test, outcomes.models)
+        check_alignment(X_test, outcomes_test, "X_test")
+        check_test_outcomes(outcomes_test, outcomes, settings.cost_weight)
         folds = [_Fold(X, outcomes, X_test, np.arange(len(outcomes_test)))]
+        known, known_test = with_known_texts(X, outcomes), with_known_texts(X_test, outcomes_test)
+        repeated = shared_query_notes(known, known_test)
+        repeated += copies_notes(query_identities(outcomes_test, X_test))
     else:
         outcomes_test = outcomes
-        folds = _make_folds(router, X, outcomes, cv, groups, random_state)
+        splits = make_splits(cv, X, outcomes, groups, random_state)
+        folds = _make_folds(router, X, outcomes, splits)
+        identities = query_identities(outcomes, X)
+        repeated = fold_notes(splits, identities) + copies_notes(identities)
     seeds = check_random_state(random_state).randint(2**31 - 1, size=(len(folds), 2))
-    routed = Parallel(n_jobs=n_jobs)(
+    jobs = [
         delayed(_route_fold)(router, fold, settings, fold_seeds)
         for fold, fold_seeds in zip(folds, seeds, strict=True)
-    )
+    ]
+    routed = run_folds(jobs, n_jobs, verbose)
     routes = _combine_folds([fold.test_rows for fold in folds], routed)
     report = make_report(outcomes_test, routes, settings)
+    if routes.changes is None and has_known_costs(outcomes_test):
+        report = report.with_notes([_NO_CURVE])
+    report = report.with_notes(repeated)
     return add_supervision_costs(report, ["router"], outcomes, horizon)
 
 
@@ -176,12 +212,13 @@ class _RoutedFold(NamedTuple):
     lines: object
 
 
-def _make_folds(router, X, outcomes, cv, groups, random_state):
+def _make_folds(router, X, outcomes, splits):
+    """Select the training and test queries of each fold."""
     summarise_once(router, outcomes)
     outcomes.pair_statistics()  # baselines weigh paraphrases the same, whatever the router does
     return [
         _Fold(_safe_indexing(X, train), outcomes[train], _safe_indexing(X, test), test)
-        for train, test in make_splits(cv, X, outcomes, groups, random_state)
+        for train, test in splits
     ]
 
 
@@ -192,17 +229,26 @@ def _route_fold(router, fold, settings, seeds):
     features_test = transform_features(fitted, fold.X_test)
     final = final_step(fitted)
     n_train, n_test = len(fold.outcomes), len(fold.test_rows)
-    evaluated = {"router": final.predict(features_test)}
+    lines = None
+    if final.has_utility_lines:
+        lines = final.utility_lines(features_test)
+        routes = final.models_[decide(lines.utilities(final.cost_weight))]
+    else:
+        routes = final.predict(features_test)
     shuffled = fold.outcomes[np.random.RandomState(seeds[0]).permutation(n_train)]
-    evaluated["shuffled_labels"] = clone(final).fit(features, shuffled).predict(features_test)
+    # Each query now has the outcomes of another one, on purpose.
+    shuffled.queries, shuffled.texts = fold.outcomes.queries, fold.outcomes.texts
     rng = np.random.RandomState(seeds[1])
     width = min(_n_features(features), _N_RANDOM_FEATURES)
     noise, noise_test = rng.normal(size=(n_train, width)), rng.normal(size=(n_test, width))
-    control = clone(final).fit(noise, fold.outcomes)
-    evaluated["random_features"] = control.predict(noise_test)
-    has_curve = has_known_costs(fold.outcomes) and final.has_utility_lines
-    lines = final.utility_lines(features_test) if has_curve else None
-    return _RoutedFold(evaluated, single_model_routes(fold.outcomes, settings, n_test), lines)
+    with collect_warnings():  # the fit of the router itself has given these warnings
+        evaluated = {
+            "router": routes,
+            "shuffled_labels": clone(final).fit(features, shuffled).predict(features_test),
+            "random_features": clone(final).fit(noise, fold.outcomes).predict(noise_test),
+        }
+    fixed = single_model_routes(fold.outcomes, settings, n_test)
+    return _RoutedFold(evaluated, fixed, lines if has_known_costs(fold.outcomes) else None)
 
 
 def _n_features(features):
@@ -217,6 +263,8 @@ def _combine_folds(test_rows, routed):
         return {
             name: np.concatenate([routes[name] for routes in routes_of_folds])[order]
             for name in routes_of_folds[0]
+            # The cheapest model is not known where a fold has no cost of some model.
+            if all(name in routes for routes in routes_of_folds)
         }
 
     lines = [fold.lines for fold in routed]

@@ -1,14 +1,16 @@
 """RoutingReport: metrics of routes and baselines, and how they are shown."""
 
-from dataclasses import dataclass
-from html import escape
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from dars_sklearn.evaluate._report_columns import BEST, CHEAPEST, ORACLE, RANDOM
+from dars_sklearn.outcomes._validation import plural
+from dars_sklearn.utility import answer_value
+from dars_sklearn.utils._html import html_table, html_view
 
-__all__ = ["RoutingReport"]
+__all__ = ["RoutingReport", "strategy_label"]
 
 # Labels of the report's own strategies; routes are shown by the name that the user gave them.
 _STRATEGY_LABELS = {
@@ -17,7 +19,7 @@ _STRATEGY_LABELS = {
     BEST: "best single model",
     CHEAPEST: "cheapest model",
     RANDOM: "random routing",
-    "oracle_naive": "oracle, naive",
+    "oracle_naive": "oracle, naive (upper bound)",
 }
 # Labels of metrics that are not their identifier with spaces.
 _METRIC_LABELS = {
@@ -28,6 +30,10 @@ _METRIC_LABELS = {
     "apgr": "APGR",
 }
 _MAIN_METRICS = ("score", "cost", "utility", "regret")
+# Differences of scores and utilities below it are rounding errors.
+_NOISE = 1e-12
+# Labels of the columns of the first table in HTML; further metrics have a row each.
+_FIRST_COLUMNS = ("score", "cost", "utility", "gain over best single model")
 
 
 @dataclass(frozen=True)
@@ -44,20 +50,24 @@ class RoutingReport:
         outcomes), "random_routing", "oracle_crossfitted" and "oracle_naive". Metrics:
 
         - ``score``, ``cost`` (in the user's unit), ``utility``, ``regret`` (relative to the
-          cross-fitted oracle), ``instability``;
+          cross-fitted oracle, so that in expectation it is a lower bound; NaN where some
+          strategy's interval is below 0, and for models chosen in hindsight), ``instability``
+          (NaN where no pair has two outcomes);
         - ``gain_over_best_single_model``, ``gain_over_shuffled_labels``,
           ``gain_over_random_features``: difference in utility on the same queries;
         - ``gain_over_matched_random``: difference in utility from random routing with matched
           model shares (within folds), which is what was learned from the query;
         - ``gap_recovered``: share of the gap in score between the cheapest model and the
-          best-scoring one of the training outcomes;
+          best-scoring one of the training outcomes; above 1 where the router scores higher than
+          that one, and NaN where the interval of the gap contains 0;
         - ``collapse_index``: how often the strongest model is called without need;
         - ``break_even_queries``, ``supervision_cost_ratio``: the number of queries after which
           the router has paid for its training outcomes by being cheaper than the best single
           model, and the cost of both together relative to the cost of that model over ``horizon``
           queries;
         - of a router's curve: ``aiq`` (from the cost of the cheapest model to that of the most
-          expensive), ``apgr``, ``cpt_50``, ``cpt_80``, ``quality_neutral_cost``.
+          expensive), ``apgr``, ``cpt_50``, ``cpt_80`` (NaN like ``gap_recovered``),
+          ``quality_neutral_cost``.
     shares : DataFrame
         Share of queries that each evaluated strategy sends to each model.
     names : dict
@@ -70,6 +80,15 @@ class RoutingReport:
         What the cross-fitted oracle leaves out, in words.
     in_hindsight : bool, default=False
         Whether the baselines were chosen on the outcomes of the evaluation.
+    cost_weight : float or None, default=None
+        Quality given up for one unit of scaled cost, in all utilities.
+    cost_range : tuple of float or None, default=None
+        Costs that are 0 and 1 when scaled.
+    notes : tuple of str, default=()
+        What to know when reading the report: what the cost weight means in the unit of the
+        costs, how many costs are unknown, over how many queries and on which scale figures are,
+        which figures these outcomes do not identify, and whether queries of the evaluation are
+        training queries or copies of each other.
 
     See Also
     --------
@@ -83,6 +102,14 @@ class RoutingReport:
     level: float
     oracle_label: str = "oracle, cross-fitted"
     in_hindsight: bool = False
+    cost_weight: float | None = None
+    cost_range: tuple | None = None
+    notes: tuple = ()
+
+    @property
+    def answer_value(self):
+        """What a fully right answer is worth, in the unit of the costs."""
+        return answer_value(self.cost_weight, self.cost_range)
 
     def to_frame(self):
         """Return the metrics as a tidy table.
@@ -92,7 +119,7 @@ class RoutingReport:
         DataFrame
             One row per strategy and metric.
         """
-        return self.table
+        return self.table.copy()
 
     def get(self, metric, strategy="router"):
         """Look up a metric.
@@ -116,8 +143,31 @@ class RoutingReport:
         """
         rows = self.table[(self.table["strategy"] == strategy) & (self.table["metric"] == metric)]
         if rows.empty:
-            raise KeyError(f"the report has no metric {metric!r} of strategy {strategy!r}")
+            raise KeyError(self._describe_missing_row(metric, strategy))
         return tuple(rows[["estimate", "low", "high"]].iloc[0])
+
+    def _describe_missing_row(self, metric, strategy):
+        """Say which names the report has instead of an unknown one."""
+        message = f"the report has no metric {metric!r} of strategy {strategy!r}; "
+        metrics = self.table["metric"][self.table["strategy"] == strategy]
+        if metrics.empty:
+            return message + f"its strategies are {self.table['strategy'].unique().tolist()}"
+        return message + f"the metrics of this strategy are {metrics.tolist()}"
+
+    def with_notes(self, notes):
+        """Add notes.
+
+        Parameters
+        ----------
+        notes : iterable of str
+            Further notes.
+
+        Returns
+        -------
+        RoutingReport
+            The report with these notes after its own.
+        """
+        return replace(self, notes=(*self.notes, *notes))
 
     def _wide(self):
         """Return the estimates with their intervals, one row per strategy."""
@@ -134,8 +184,8 @@ class RoutingReport:
 
     def _strategy_label(self, strategy):
         if strategy == ORACLE:
-            return self.oracle_label
-        label = _STRATEGY_LABELS.get(strategy, str(strategy))
+            return f"{self.oracle_label} (lower bound)"
+        label = strategy_label(strategy)
         if strategy in self.names:
             hindsight = ", in hindsight" if self.in_hindsight else ""
             label = f"{label} ({self.names[strategy]}{hindsight})"
@@ -145,7 +195,10 @@ class RoutingReport:
         return self.shares.rename(index=self._strategy_label)
 
     def _title(self):
-        return f"RoutingReport on {self.n_queries} queries, {self.level:.0%} intervals over queries"
+        queries = plural("query", self.n_queries)
+        return (
+            f"RoutingReport on {self.n_queries} {queries}, {self.level:.0%} intervals over queries"
+        )
 
     def __repr__(self):
         wide = self._wide()
@@ -154,14 +207,53 @@ class RoutingReport:
         with pd.option_context("display.width", 1000, "display.max_columns", 50):
             text = "\n\n".join(block.fillna("").to_string() for block in blocks)
         shares = self._labelled_shares().to_string(float_format="{:.2f}".format)
-        return f"<{self._title()}>\n{text}\n\nshares of queries\n{shares}"
+        notes = "".join(f"\n{note}" for note in self.notes)
+        return f"<{self._title()}>{notes}\n{text}\n\nshares of queries\n{shares}"
 
     def _repr_html_(self):
-        shares = self._labelled_shares().to_html(float_format="{:.2f}".format)
-        return f"<p>{escape(self._title())}</p>{self._wide().to_html()}{shares}"
+        # Where there is little room, a line breaks before an interval and not within it.
+        wide = self._wide().replace(", ", ",\N{NO-BREAK SPACE}", regex=True)
+        first = [name for name in _FIRST_COLUMNS if name in wide]
+        others = wide.drop(columns=first).replace("", np.nan).dropna(how="all").T
+        shares = self._labelled_shares().T
+        used = shares[(shares > 0).any(axis=1)]
+        caption = "shares of queries"
+        if len(used) < len(shares):
+            caption += f" ({len(shares) - len(used)} of {len(shares)} models receive none)"
+        return html_view(
+            self._title(),
+            html_table(wide[first]),
+            html_table(others, "further metrics"),
+            html_table(used, caption, "{:.2f}".format),
+            notes=self.notes,
+        )
+
+
+def strategy_label(strategy):
+    """Return the label of a strategy, without the model that it stands for.
+
+    Parameters
+    ----------
+    strategy : str
+        Identifier of a strategy of the report, or the name that the user gave to routes.
+
+    Returns
+    -------
+    str
+        The label.
+    """
+    return _STRATEGY_LABELS.get(strategy, str(strategy))
 
 
 def _format_estimate(row):
-    if np.isnan(row.low):
-        return f"{row.estimate:.4g}"
-    return f"{row.estimate:.4g} [{row.low:.3g}, {row.high:.3g}]"
+    estimate, low, high = row.estimate, row.low, row.high
+    if row.metric != "cost":  # in a unit of the user's, which may be large
+        estimate, low, high = (_without_noise(value) for value in (estimate, low, high))
+    if np.isnan(low):
+        return f"{estimate:.4g}"
+    return f"{estimate:.4g} [{low:.3g}, {high:.3g}]"
+
+
+def _without_noise(value):
+    """Return 0 for what rounding leaves of a difference between two equal numbers."""
+    return 0.0 if abs(value) < _NOISE else value

@@ -135,6 +135,22 @@ class ReportColumns:
         metrics[ORACLE, "utility"] = blocks[ORACLE, "utility"][:, 0]
         return metrics
 
+    def score_gap(self, means):
+        """Compute by how much the strong model scores more than the cheapest one.
+
+        Parameters
+        ----------
+        means : ndarray of shape (n_resamples, n_columns)
+            Means over all queries, or over resamples.
+
+        Returns
+        -------
+        ndarray of shape (n_resamples,)
+            The differences.
+        """
+        strong, weak = (means[:, self._slices[name, "score"]] for name in (STRONG, CHEAPEST))
+        return (strong - weak)[:, 0]
+
     def _gains(self, name, blocks):
         """Metrics of evaluated routes in comparison with other strategies."""
         gains = {

@@ -1,6 +1,5 @@
 """Evaluate routes from any source."""
 
-import warnings
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -9,7 +8,10 @@ import pandas as pd
 from sklearn.utils import check_random_state
 
 from dars_sklearn.evaluate._bootstrap import percentile_interval, resampled_means
-from dars_sklearn.evaluate._deferral_curve import curve_from_sweep
+from dars_sklearn.evaluate._cost_notes import cost_notes
+from dars_sklearn.evaluate._curve_metrics import curve_metrics, nan_if_undefined
+from dars_sklearn.evaluate._identifiability import hide_unidentifiable, shared_query_notes
+from dars_sklearn.evaluate._repeated_queries import copies_notes, query_identities
 from dars_sklearn.evaluate._report import RoutingReport
 from dars_sklearn.evaluate._report_columns import (
     BEST,
@@ -19,24 +21,28 @@ from dars_sklearn.evaluate._report_columns import (
     STRONG,
     ReportColumns,
 )
-from dars_sklearn.exceptions import UndefinedMetricWarning
+from dars_sklearn.evaluate._report_notes import known_query_notes, scale_notes
 from dars_sklearn.metrics import (
-    aiq,
-    apgr,
     best_single_model,
-    call_performance_threshold,
     cheapest_model,
     oracle_label,
-    quality_neutral_cost,
     routing_collapse_index,
     supervision_break_even,
     supervision_cost_ratio,
 )
 from dars_sklearn.metrics._oracle import oracle_utilities, warn_of_undefined_oracle
-from dars_sklearn.metrics._realised_values import RealisedValues, has_known_costs
+from dars_sklearn.metrics._realised_values import (
+    RealisedValues,
+    check_missing,
+    has_known_costs,
+)
 from dars_sklearn.outcomes._means import column_means, weighted_mean
 from dars_sklearn.outcomes._outcomes import as_outcomes
-from dars_sklearn.utility import find_cost_range
+from dars_sklearn.outcomes._validation import check_models
+from dars_sklearn.utility._costs import has_any_cost, resolve_cost_range
+from dars_sklearn.utility._scores import check_score_scale, score_limits
+from dars_sklearn.utility._unknown_costs import check_costs_to_weigh, fill_unknown_costs
+from dars_sklearn.utils._validation import check_count, check_level, is_finite_number
 
 __all__ = [
     "ReportSettings",
@@ -75,9 +81,11 @@ def routing_report(
         report says so.
     cost_weight : float, default=0.05
         Quality given up for one unit of scaled cost, in all utilities.
-    cost_range : tuple of float or None, default=None
+    cost_range : tuple of float, "robust" or None, default=None
         Costs that become 0 and 1. None uses the range over single outcomes of the training
-        outcomes, if there are any; (0, 1) leaves costs in the user's unit.
+        outcomes, if there are any, so that one very expensive outcome changes what
+        ``cost_weight`` means; "robust" uses the lowest and the highest median cost of a model in
+        them; (0, 1) leaves costs in the user's unit.
     horizon : int, default=100_000
         Number of queries to be served, for the supervision cost ratio.
     missing : {"raise", "skip"}, default="raise"
@@ -118,22 +126,29 @@ def routing_report(
     """
     outcomes = as_outcomes(outcomes)
     train_outcomes = outcomes if train is None else as_outcomes(train)
+    check_models(train_outcomes, outcomes.models, "the evaluation has")
+    check_score_scale(outcomes, train_outcomes.score_range, score_limits(train_outcomes))
+    check_costs_to_weigh(outcomes, cost_weight, trained_with_costs=has_any_cost(train_outcomes))
     routes = routes if isinstance(routes, dict) else {"router": routes}
     taken = sorted(set(map(str, routes)) & set(RESERVED))
     if taken:
         raise ValueError(f"routes are named {taken}, which are names of rows of the report")
     settings = ReportSettings(
         cost_weight,
-        find_cost_range(train_outcomes) if cost_range is None else cost_range,
+        resolve_cost_range(train_outcomes, cost_range),
         missing,
         n_resamples,
         level,
         random_state,
     )
+    settings.check(horizon)
     fixed = single_model_routes(train_outcomes, settings, len(outcomes))
-    report = make_report(outcomes, RoutesToReport(routes, fixed), settings)
+    routes_to_report = RoutesToReport(routes, fixed, in_hindsight=train is None)
+    report = make_report(outcomes, routes_to_report, settings)
+    report = report.with_notes(copies_notes(query_identities(outcomes)))
     if train is None:
-        return replace(report, in_hindsight=True)
+        return report
+    report = report.with_notes(shared_query_notes(train_outcomes, outcomes))
     return add_supervision_costs(report, routes, train_outcomes, horizon)
 
 
@@ -146,6 +161,14 @@ class ReportSettings(NamedTuple):
     n_resamples: int
     level: float
     random_state: object
+
+    def check(self, horizon):
+        """Refuse settings that no report can have, before anything is computed."""
+        check_missing(self.missing)
+        check_count(self.n_resamples, "n_resamples")
+        check_level(self.level)
+        if not is_finite_number(horizon) or horizon < 1:
+            raise ValueError(f"horizon must be a finite number of at least 1, got {horizon!r}")
 
     @property
     def scale(self):
@@ -166,12 +189,15 @@ class RoutesToReport(NamedTuple):
         Fold in which each query was tested.
     changes : CostSweep or None, default=None
         Routes of the router at all cost weights.
+    in_hindsight : bool, default=False
+        Whether the single models were chosen on the outcomes of the evaluation.
     """
 
     evaluated: dict
     fixed: dict
     fold: np.ndarray | None = None
     changes: object = None
+    in_hindsight: bool = False
 
 
 def single_model_routes(train, settings, n_queries):
@@ -217,8 +243,6 @@ def make_report(outcomes, routes, settings):
     RoutingReport
         The report.
     """
-    if not 0 < settings.level < 1:
-        raise ValueError(f"level must be in (0, 1), got {settings.level!r}")
     realised = RealisedValues(outcomes, **settings.scale)
     oracle = oracle_utilities(outcomes, **settings.scale)
     warn_of_undefined_oracle(oracle)
@@ -226,23 +250,39 @@ def make_report(outcomes, routes, settings):
     columns = ReportColumns(
         realised, oracle.crossfitted, routes.evaluated, routes.fixed, fold, settings.missing
     )
-    rows = _rows_with_intervals(columns, settings)
+    rng = check_random_state(settings.random_state)
+    resamples = _Resamples(
+        column_means(columns.table)[None],
+        resampled_means(columns.table, settings.n_resamples, rng),
+        settings.level,
+    )
+    rows = _rows_with_intervals(columns, resamples)
+    curve_notes = []
     rows.append(("oracle_naive", "utility", weighted_mean(oracle.naive), np.nan, np.nan))
-    if CHEAPEST in routes.fixed:
+    if CHEAPEST in routes.fixed and has_known_costs(outcomes):
         rows += _collapse_rows(outcomes, routes)
-        # In sparse logs, some cost weight routes to a model without an outcome.
-        if routes.changes is not None and not routes.changes.has_unknown(realised.score):
-            rows += _curve_rows(realised, routes)
+        if routes.changes is not None:
+            curve_rows, curve_notes = curve_metrics(realised, routes)
+            rows += curve_rows
     names = {
         name: _most_common(routes.fixed[name]) for name in (BEST, CHEAPEST) if name in routes.fixed
     }
+    table = pd.DataFrame(rows, columns=["strategy", "metric", "estimate", "low", "high"])
+    notes = known_query_notes(realised, routes) + scale_notes(outcomes)
+    notes += cost_notes(outcomes, settings.cost_weight, settings.cost_range)
+    gap = resamples.row(columns.score_gap) if CHEAPEST in routes.fixed else None
+    notes += hide_unidentifiable(table, oracle, gap, outcomes, routes.in_hindsight) + curve_notes
     return RoutingReport(
-        pd.DataFrame(rows, columns=["strategy", "metric", "estimate", "low", "high"]),
+        table,
         pd.DataFrame(columns.shares, index=realised.models).T,
         names,
         len(outcomes),
         settings.level,
         oracle_label(outcomes),
+        routes.in_hindsight,
+        cost_weight=settings.cost_weight,
+        cost_range=settings.cost_range,
+        notes=tuple(notes),
     )
 
 
@@ -263,11 +303,15 @@ def add_supervision_costs(report, strategies, train, horizon):
     Returns
     -------
     RoutingReport
-        The report with more rows, if the training outcomes have costs.
+        The report with more rows, if the training outcomes have known costs of every model. An
+        unknown cost counts as the mean cost of its model.
     """
     if not has_known_costs(train):
         return report
-    supervision, baseline = float(np.nansum(train.cost)), report.get("cost", BEST)[0]
+    supervision = float(fill_unknown_costs(train).sum())
+    baseline = report.get("cost", BEST)[0]
+    if np.isnan(baseline):
+        return report
     rows = []
     for strategy in strategies:
         cost = report.get("cost", strategy)[0]
@@ -280,12 +324,33 @@ def add_supervision_costs(report, strategies, train, horizon):
     return replace(report, table=pd.concat([report.table, rows], ignore_index=True))
 
 
-def _rows_with_intervals(columns, settings):
-    estimates = columns.metrics(column_means(columns.table)[None])
-    rng = check_random_state(settings.random_state)
-    resampled = columns.metrics(resampled_means(columns.table, settings.n_resamples, rng))
+class _Resamples(NamedTuple):
+    """Column means over all queries, and over resamples of the queries.
+
+    Parameters
+    ----------
+    estimate : ndarray of shape (1, n_columns)
+        Means over all queries.
+    resampled : ndarray of shape (n_resamples, n_columns)
+        Means over resamples.
+    level : float
+        Level of the intervals.
+    """
+
+    estimate: np.ndarray
+    resampled: np.ndarray
+    level: float
+
+    def row(self, compute):
+        """Return estimate, low and high of what is computed from column means."""
+        estimate = float(compute(self.estimate)[0])
+        return estimate, *percentile_interval(compute(self.resampled), self.level)
+
+
+def _rows_with_intervals(columns, resamples):
+    estimates, resampled = map(columns.metrics, (resamples.estimate, resamples.resampled))
     return [
-        (*key, float(estimate[0]), *percentile_interval(resampled[key], settings.level))
+        (*key, float(estimate[0]), *percentile_interval(resampled[key], resamples.level))
         for key, estimate in estimates.items()
     ]
 
@@ -296,7 +361,7 @@ def _collapse_rows(outcomes, routes):
         (
             name,
             "collapse_index",
-            _nan_if_undefined(routing_collapse_index, outcomes, own, strong=strong),
+            nan_if_undefined(routing_collapse_index, outcomes, own, strong=strong)[0],
             np.nan,
             np.nan,
         )
@@ -305,38 +370,5 @@ def _collapse_rows(outcomes, routes):
     ]
 
 
-def _curve_rows(realised, routes):
-    """Metrics of the router's curve, which have no intervals."""
-    curve = curve_from_sweep(routes.changes, realised)
-    points, costs = (curve.cost, curve.score), curve.models["cost"]
-    ends = {
-        "weak": _mean_cost_and_score(realised, routes.fixed[CHEAPEST]),
-        "strong": _mean_cost_and_score(realised, routes.fixed[STRONG]),
-    }
-    rows = {
-        "apgr": _nan_if_undefined(apgr, *points, **ends),
-        "cpt_50": _nan_if_undefined(call_performance_threshold, *points, 0.5, **ends),
-        "cpt_80": _nan_if_undefined(call_performance_threshold, *points, 0.8, **ends),
-        "quality_neutral_cost": _nan_if_undefined(
-            quality_neutral_cost, *points, strong=ends["strong"]
-        ),
-    }
-    if costs.max() > costs.min():
-        rows = {"aiq": aiq(*points, cost_range=(costs.min(), costs.max()))} | rows
-    return [("router", name, value, np.nan, np.nan) for name, value in rows.items()]
-
-
-def _mean_cost_and_score(realised, routes):
-    columns = realised.column_indices(routes, "skip")
-    return tuple(weighted_mean(realised.take(table, columns)) for table in ("cost", "score"))
-
-
 def _most_common(models):
     return pd.Series(models).mode()[0]
-
-
-def _nan_if_undefined(metric, *args, **kwargs):
-    """Compute a metric without a warning; the report shows an undefined one as a gap."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UndefinedMetricWarning)
-        return metric(*args, **kwargs)

@@ -1,11 +1,13 @@
 """Choose the cost weight that keeps a budget, or a quality."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 from scipy.stats import norm
 
+from dars_sklearn.evaluate._cost_notes import cost_notes
 from dars_sklearn.evaluate._cost_sweep import sweep_cost_weight
 from dars_sklearn.evaluate._cross_val import make_splits, out_of_fold
 from dars_sklearn.evaluate._deferral_curve import (
@@ -13,8 +15,14 @@ from dars_sklearn.evaluate._deferral_curve import (
     curve_from_sweep,
     realised_with_costs,
 )
+from dars_sklearn.evaluate._repeated_queries import copies_notes, fold_notes, query_identities
+from dars_sklearn.metrics._realised_values import check_missing
 from dars_sklearn.outcomes._outcomes import as_outcomes
+from dars_sklearn.outcomes._validation import plural
 from dars_sklearn.routing._pipeline import check_is_router, find_router_cost_range, with_cost_range
+from dars_sklearn.utility import answer_value
+from dars_sklearn.utils._html import html_table, html_view
+from dars_sklearn.utils._validation import check_count, check_level, is_finite_number
 
 __all__ = ["CostWeightChoice", "tune_cost_weight"]
 
@@ -34,7 +42,8 @@ class CostWeightChoice:
     Parameters
     ----------
     cost_weight : float
-        The weight; use it as ``router.set_params(cost_weight=choice.cost_weight)``.
+        The weight; use it as ``router.set_params(cost_weight=choice.cost_weight)``, and fit the
+        router on the same outcomes: the weight is one for ``cost_range``.
     cost, score : tuple of float
         Out-of-fold mean cost and mean score per query: estimate, low, high. The cost is in the
         user's unit.
@@ -44,6 +53,16 @@ class CostWeightChoice:
         What is promised.
     curve : DeferralCurve
         The out-of-fold curve from which the weight was chosen.
+    cost_range : tuple of float
+        Costs that are 0 and 1 when scaled: the router's fixed range, or that of the outcomes.
+    notes : tuple of str
+        What the weight means in the unit of the costs, how many of them are unknown, and on how
+        many queries the promise rests, if not on all of them.
+
+    Attributes
+    ----------
+    answer_value : float
+        What a fully right answer is worth with this weight, in the unit of the costs.
 
     See Also
     --------
@@ -56,6 +75,13 @@ class CostWeightChoice:
     confidence: float
     promise: str
     curve: DeferralCurve
+    cost_range: tuple
+    notes: tuple
+
+    @property
+    def answer_value(self):
+        """What a fully right answer is worth with this weight, in the unit of the costs."""
+        return answer_value(self.cost_weight, self.cost_range)
 
     def __repr__(self):
         cost, score = (
@@ -63,7 +89,21 @@ class CostWeightChoice:
         )
         return (
             f"<CostWeightChoice: cost_weight={self.cost_weight:.4g} for {self.promise} at "
-            f"{self.confidence:.0%}; cost {cost}, score {score}>"
+            f"{self.confidence:.0%}; cost {cost}, score {score}; {'; '.join(self.notes)}>"
+        )
+
+    def _repr_html_(self):
+        rows = {
+            "cost weight": (self.cost_weight, "", ""),
+            "expected cost per query": self.cost,
+            "expected score per query": self.score,
+        }
+        level = f"{self.confidence:.0%}"
+        columns = ["estimate", f"{level} interval from", "to"]
+        return html_view(
+            f"CostWeightChoice for {self.promise} at {level}",
+            html_table(pd.DataFrame.from_dict(rows, orient="index", columns=columns)),
+            notes=self.notes,
         )
 
 
@@ -78,8 +118,10 @@ def tune_cost_weight(
     n_queries=None,
     cv=10,
     groups=None,
+    missing="raise",
     n_jobs=None,
     random_state=0,
+    verbose=None,
 ):
     """Choose the cost weight that keeps a budget, or a quality.
 
@@ -114,10 +156,16 @@ def tune_cost_weight(
     groups : array-like of shape (n_queries,) or None, default=None
         Groups of queries for the splitter; with an int ``cv``, the queries of one group stay in
         one fold.
+    missing : {"raise", "skip"}, default="raise"
+        Whether a routed (query, model) pair without outcomes is an error. With "skip", means are
+        over the queries that have outcomes of the routed model, which is fair only where the
+        choice of models to ask did not depend on the query.
     n_jobs : int or None, default=None
         Number of folds run in parallel.
     random_state : int, RandomState instance or None, default=0
         Seed of the shuffling.
+    verbose : bool or None, default=None
+        Whether to show a progress bar. None shows it where the output is a terminal.
 
     Returns
     -------
@@ -127,9 +175,10 @@ def tune_cost_weight(
     Raises
     ------
     ValueError
-        If neither or both of budget and min_score are given, or no weight keeps the promise: the
-        budget is below the cost of the cheapest routes, or the minimum above the score of the
-        best ones.
+        If neither or both of budget and min_score are given; if one of these, ``confidence`` or
+        ``n_queries`` is not such a number; if the outcomes have no costs, or
+        no cost of some model is known; or if no weight keeps the promise: the budget is below
+        the cost of the cheapest routes, or the minimum above the score of the best ones.
 
     See Also
     --------
@@ -141,7 +190,8 @@ def tune_cost_weight(
     fails, so that no correction for multiple tests is needed (fixed sequence testing). The router
     that is then fitted on all queries differs slightly from those of the folds, which the margin
     does not take into account: of promises at 90 %, from 200 training queries, 88 to 92 % were
-    kept on new data (``benchmarks/evaluation.py``).
+    kept on new data (``benchmarks/evaluation.py``). An unknown cost counts as the mean cost of
+    its model.
 
     References
     ----------
@@ -160,34 +210,66 @@ def tune_cost_weight(
     check_is_router(router)
     if (budget is None) == (min_score is None):
         raise ValueError("give either budget or min_score, and not both")
-    if not 0 < confidence < 1:
-        raise ValueError(f"confidence must be in (0, 1), got {confidence!r}")
-    if n_queries is not None and n_queries < 1:
-        raise ValueError(f"n_queries must be at least 1, got {n_queries!r}")
+    for name, limit in (("budget", budget), ("min_score", min_score)):
+        if limit is not None and not is_finite_number(limit):
+            raise ValueError(f"{name} must be a finite number, got {limit!r}")
+    check_level(confidence, "confidence")
+    if n_queries is not None:
+        check_count(n_queries, "n_queries")
+    check_missing(missing)
     outcomes = as_outcomes(outcomes)
     realised = realised_with_costs(X, outcomes)
-    router = with_cost_range(router, find_router_cost_range(router, outcomes))
+    limits = find_router_cost_range(router, outcomes)
+    router = with_cost_range(router, limits)
     splits = make_splits(cv, X, outcomes, groups, random_state)
-    changes = sweep_cost_weight(*out_of_fold(router, X, outcomes, splits, n_jobs, _predict_lines))
-    curve = curve_from_sweep(changes, realised)
-    cost_error = _standard_errors(changes, realised.cost, n_queries)
-    score_error = _standard_errors(changes, realised.score, n_queries)
+    lines = out_of_fold(router, X, outcomes, splits, n_jobs, _predict_lines, verbose)
+    changes = sweep_cost_weight(*lines)
+    curve = curve_from_sweep(changes, realised, missing)
+    curve = replace(curve, evaluated_on="out-of-fold predictions")
+    cost_error = changes.standard_errors(realised.cost, n_queries)
+    score_error = changes.standard_errors(realised.score, n_queries)
     margin = norm.ppf(confidence)
     if budget is not None:
         point = _first_point_within_budget(curve.cost, margin * cost_error, budget)
         promise = f"a mean cost of at most {budget:.4g}"
     else:
         point = _last_point_with_score(curve.score, margin * score_error, min_score)
-        promise = f"a mean score of at least {min_score:.4g}"
+        promise = f"a mean score of at least {min_score:.4g}{_describe_range(outcomes)}"
     half_width = norm.ppf((1 + confidence) / 2)
+    identities = query_identities(outcomes, X)
+    cost_weight = float(curve.cost_weight[point])
     return CostWeightChoice(
-        float(curve.cost_weight[point]),
+        cost_weight,
         _with_interval(curve.cost[point], half_width * cost_error[point]),
         _with_interval(curve.score[point], half_width * score_error[point]),
         confidence,
         promise,
         curve,
+        limits,
+        (
+            *cost_notes(outcomes, cost_weight, limits),
+            *_skipped_query_notes(int(changes.n_known(realised.score)[point]), len(outcomes)),
+            *fold_notes(splits, identities),
+            *copies_notes(identities),
+        ),
     )
+
+
+def _describe_range(outcomes):
+    """Say from where to where scores are, unless it is from 0 to 1."""
+    if outcomes.score_range in (None, (0.0, 1.0)):
+        return ""
+    return " (scores from {:.4g} to {:.4g})".format(*outcomes.score_range)
+
+
+def _skipped_query_notes(n_known, n):
+    """Say on how many queries a promise rests, if not on all of them."""
+    if n_known == n:
+        return []
+    return [
+        f"cost, score and the promise are over the {n_known} of {n} {plural('query', n)} with an "
+        "outcome of the routed model, as if they were like the others"
+    ]
 
 
 def _predict_lines(router, features):
@@ -217,15 +299,6 @@ def _last_point_with_score(score, margin, min_score):
             f"{score[0]:.4g}, and {limit[0]:.4g} with its margin"
         )
     return point
-
-
-def _standard_errors(changes, table, n_new):
-    """Standard error of the mean at each point, as an estimate of the mean of new queries."""
-    table = np.nan_to_num(table - np.nanmean(table))
-    n = len(table)
-    second_moment, mean = changes.routed_means(table**2), changes.routed_means(table)
-    variance = np.maximum(second_moment - mean**2, 0) * n / max(n - 1, 1)
-    return np.sqrt(variance * (1 / n + (0 if n_new is None else 1 / n_new)))
 
 
 def _with_interval(value, half_width):

@@ -100,7 +100,7 @@ def test_a_level_that_is_not_a_share_is_refused(level):
 
 
 def test_an_interval_needs_a_resample():
-    with pytest.raises(ValueError, match="n_resamples must be at least 1, got 0"):
+    with pytest.raises(ValueError, match="n_resamples must be an int of at least 1, got 0"):
         paired_interval([1.0], n_resamples=0)
     assert paired_interval([1.0], n_resamples=1) == (1.0, 1.0)
 

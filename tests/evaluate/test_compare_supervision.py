@@ -16,6 +16,7 @@ from dars_sklearn import (
     OutcomeAggregator,
     Outcomes,
     compare_supervision,
+    evaluate_router,
     single_shot_counterpart,
 )
 from dars_sklearn.datasets import make_routing_outcomes
@@ -30,7 +31,7 @@ METRICS = ["score", "cost", "utility", "instability", "regret"]
 
 @pytest.fixture(scope="module")
 def data():
-    return make_routing_outcomes(100, 3, 3, 4, n_features=4, random_state=0)
+    return make_routing_outcomes(100, 3, 3, 4, interaction=3.0, random_state=0)
 
 
 def compare(data, router=ROUTER, **options):
@@ -245,20 +246,76 @@ def test_test_outcomes_are_summarised_once(monkeypatch):
     assert len(calls) == 4  # and each draw once
 
 
+# ---- test outcomes are checked before the first fit -----------------------------------
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda test: test.subset(models=["model 0", "model 2"]),
+            r"they lack \['model 1'\]: collect outcomes of these, or leave these models out of",
+        ),
+        (
+            lambda test: test.subset(models=["model 2", "model 1", "model 0"]),
+            "use outcomes.subset",
+        ),
+        (
+            lambda test: Outcomes.from_array(
+                100 * test.to_array(), models=test.models, queries=test.queries,
+                score_range=(0, 100),
+            ),
+            "score_range",
+        ),
+        (
+            lambda test: Outcomes.from_array(
+                test.to_array(), models=test.models, queries=test.queries
+            ),
+            "those of the evaluation have none",
+        ),
+        (
+            lambda test: Outcomes.from_array(
+                test.to_array(), models=test.models, queries=test.queries,
+                costs=[1.0, np.nan, 2.0],
+            ),
+            "no cost of the model 'model 1' is known",
+        ),
+    ],
+    ids=["lacking", "order", "scale", "costs", "one cost"],
+)  # fmt: skip
+def test_test_outcomes_are_checked_before_anything_is_fitted(data, comparison, change, message):
+    test = change(data.outcomes[60:])
+    X, outcomes = data.X, data.outcomes[:60]
+    router = DistributionalRouter(RecordingRegressor())
+    RecordingRegressor.predictions.clear()
+    for function in (compare_supervision, evaluate_router):
+        with pytest.raises(ValueError, match=message):
+            function(router, X[:60], outcomes, X_test=X[60:], outcomes_test=test)
+    assert not RecordingRegressor.predictions
+    with pytest.raises(ValueError, match=message):
+        comparison.on(test)
+
+
 # ---- other outcomes, and costs -------------------------------------------------------
 
 
 def test_the_same_routes_are_evaluated_on_other_outcomes(data, comparison):
     one_wording = Outcomes.from_array(
         data.outcomes[60:].to_array()[:, :, :1], models=data.outcomes.models,
-        costs=data.outcomes[60:].to_array("cost")[:, :, :1],
+        costs=data.outcomes[60:].to_array("cost")[:, :, :1], queries=data.outcomes[60:].queries,
     )  # fmt: skip
     found = comparison.on(one_wording, random_state=8)
     assert (found.routes == comparison.routes).all()
     assert (found.single_shot_routes == comparison.single_shot_routes).all()
     values = slow_values(one_wording, comparison.routes, comparison.cost_range)
-    np.testing.assert_allclose(found.to_frame()["distribution"][METRICS], values.mean(axis=0))
-    assert found.labels["oracle_crossfitted"].endswith("given the wording")
+    expected = values.mean(axis=0)
+    np.testing.assert_allclose(found.to_frame()["distribution"][METRICS[:-1]], expected[:-1])
+    assert "given the wording" in found.labels["oracle_crossfitted"]
+    assert found.table.loc["regret", "distribution"] == pytest.approx(expected[-1])
+    low, high = paired_interval(values[:, -1], random_state=8)
+    assert expected[-1] < 0 < high  # so that it may be noise
+    written = f"{expected[-1]:.3g} [{low:.3g}, {high:.3g}] of the router with distribution labels, "
+    assert any(written in note for note in found.notes)
     drawn = [
         slow_values(one_wording, routes, comparison.cost_range)[:, 0]
         for routes in comparison.single_shot_routes
@@ -285,7 +342,7 @@ def test_without_costs_the_rows_of_costs_are_unknown(data):
 
 
 def test_single_shot_test_outcomes_have_no_cross_fitted_oracle(data):
-    with pytest.warns(UndefinedMetricWarning, match="40 of 40 queries have one outcome per model"):
+    with pytest.warns(UndefinedMetricWarning, match="40 of 40 queries have no cross-"):
         comparison = compare_supervision(
             ROUTER, data.X[:60], data.outcomes[:60], X_test=data.X[60:],
             outcomes_test=data.outcomes[60:].single_shot(0), n_draws=2,
@@ -305,7 +362,7 @@ def test_how_a_comparison_is_shown(comparison):
         assert part in html
     assert "oracle, cross-fitted" in text
     assert html.count("<table") == 2
-    assert comparison.to_frame() is comparison.table
+    assert comparison.to_frame().equals(comparison.table)
 
 
 def test_the_single_shot_counterpart_differs_in_risk_aversion_only():
@@ -326,7 +383,10 @@ def test_routes_without_outcomes_are_counted(data):
     with pytest.raises(ValueError, match="of 40 queries were routed to a model that has no"):
         compare_supervision(
             ROUTER, data.X[:60], data.outcomes[:60], X_test=data.X[60:],
-            outcomes_test=Outcomes.from_array(gaps, models=data.outcomes.models), n_draws=1,
+            outcomes_test=Outcomes.from_array(
+                gaps, models=data.outcomes.models, costs=np.ones(data.outcomes.n_models)
+            ),
+            n_draws=1,
         )  # fmt: skip
 
 
@@ -336,9 +396,9 @@ def test_bad_input_is_named(data):
     for seed in (None, np.random.RandomState(0), 1.5):
         with pytest.raises(ValueError, match="random_state must be an int, the seed of the first"):
             compare(data, random_state=seed)
-    with pytest.raises(ValueError, match="n_draws must be at least 1, got 0"):
+    with pytest.raises(ValueError, match="n_draws must be an int of at least 1, got 0"):
         compare(data, n_draws=0)
-    with pytest.raises(ValueError, match="X has 39 queries and the outcomes have 40"):
+    with pytest.raises(ValueError, match="X_test has 39 queries and the outcomes have 40"):
         compare_supervision(
             ROUTER, data.X[:60], data.outcomes[:60], X_test=data.X[61:],
             outcomes_test=data.outcomes[60:],
@@ -349,3 +409,35 @@ def test_bad_input_is_named(data):
             outcomes_test=data.outcomes[60:],
         )  # fmt: skip
     assert compare(data, n_draws=1, random_state=np.int64(3)).routes.shape == (40,)
+
+
+def test_pairs_without_outcomes_can_be_skipped(data):
+    gaps, costs = data.outcomes[60:].to_array(), data.outcomes[60:].to_array("cost")
+    gaps[::2, 1] = np.nan
+    test = Outcomes.from_array(
+        gaps, costs=costs, models=data.outcomes.models, queries=data.outcomes[60:].queries
+    )
+    arguments = ROUTER, data.X[:60], data.outcomes[:60]
+    options = {"X_test": data.X[60:], "outcomes_test": test, "n_draws": 4}
+    with pytest.raises(ValueError, match="leave the queries out with missing='skip'"):
+        compare_supervision(*arguments, **options)
+    found = compare_supervision(*arguments, **options, missing="skip")
+    means = gaps.mean(axis=(2, 3))
+
+    def routed(routes):
+        columns = [test.models.tolist().index(model) for model in routes]
+        return means[np.arange(40), columns]
+
+    distribution = routed(found.routes)
+    drawn = np.array([routed(routes) for routes in found.single_shot_routes])
+    row = found.to_frame().loc["score"]
+    assert row["distribution"] == pytest.approx(np.nanmean(distribution))
+    assert row["single_shot"] == pytest.approx(np.nanmean(drawn, axis=1).mean())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        difference = distribution - np.nanmean(drawn, axis=0)
+    assert row["difference"] == pytest.approx(np.nanmean(difference))
+    again = found.on(test, random_state=42)
+    assert again.to_frame().equals(found.to_frame())
+    with pytest.raises(ValueError, match="missing must be 'raise' or 'skip', got 'drop'"):
+        compare_supervision(*arguments, **options, missing="drop")

@@ -148,3 +148,47 @@ def test_an_unknown_value_matters_only_where_some_weight_routes_to_it():
         table = known.copy()
         table[1, model] = np.nan
         assert sweep.has_unknown(table) is matters
+
+
+# ---- means and standard errors of known values -------------------------------------
+
+
+def slow_error(values, n_new):
+    """Standard error of the mean of the known values as a forecast of new values."""
+    known = [value for value in values if not np.isnan(value)]
+    if len(known) < 2:
+        return np.nan
+    variance = np.var(known, ddof=1)
+    return np.sqrt(variance / len(known) + (0 if n_new is None else variance / n_new))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10**6), st.sampled_from([None, 1, 7, 1000]), st.sampled_from([0.0, 0.3, 0.8]))
+def test_means_and_standard_errors_are_those_of_the_known_routed_values(seed, n_new, unknown):
+    rng = np.random.default_rng(seed)
+    intercept, slope = rng.random((2, 8, 3))
+    table = 100 + 3 * rng.normal(size=(8, 3))
+    table[rng.random(table.shape) < unknown] = np.nan
+    table[0, 0] = 100  # some value is known
+    sweep = sweep_cost_weight(intercept, slope)
+    routed = [table[np.arange(8), slow_routes(intercept, slope, w)] for w in sweep.cost_weight]
+    known = [own[~np.isnan(own)] for own in routed]
+    means = [own.mean() if len(own) else np.nan for own in known]
+    np.testing.assert_allclose(sweep.routed_means(table), means)
+    assert sweep.n_known(table).tolist() == [len(own) for own in known]
+    errors = [slow_error(own, n_new) for own in routed]
+    np.testing.assert_allclose(sweep.standard_errors(table, n_new), errors)
+
+
+def test_a_value_that_no_weight_routes_to_does_not_change_standard_errors():
+    sweep = sweep_cost_weight(np.array([[1.0, 0.5]] * 3), np.array([[0.0, 1.0]] * 3))
+    table = np.array([[1.0, np.nan], [2.0, 5.0], [6.0, np.nan]])
+    expected = np.std([1, 2, 6], ddof=1) / np.sqrt(3)
+    np.testing.assert_allclose(sweep.standard_errors(table), [expected])
+
+
+def test_constant_values_have_no_error_and_that_of_one_value_is_not_known():
+    sweep = sweep_cost_weight(np.array([[1.0]] * 3), np.array([[1.0]] * 3))
+    assert sweep.standard_errors(np.full((3, 1), 0.1), 5).tolist() == [0]
+    sweep = sweep_cost_weight(np.array([[1.0, 0.5]]), np.array([[1.0, 0.0]]))
+    assert np.isnan(sweep.standard_errors(np.array([[3.0, 5.0]]))).all()

@@ -27,7 +27,7 @@ from dars_sklearn import DistributionalRouter, OutcomeAggregator, cross_val_capa
 from dars_sklearn.datasets import make_routing_outcomes
 from dars_sklearn.evaluate._cross_val import inverse_order, make_splits, out_of_fold
 from dars_sklearn.outcomes import _outcomes
-from dars_sklearn.routing._router import PredictedCapability
+from dars_sklearn.routing import PredictedCapability
 
 
 @pytest.fixture(scope="module")

@@ -92,7 +92,8 @@ def test_how_a_curve_is_shown(data, held_out):
     np.testing.assert_array_equal(frame["cost"], curve.cost)
     low, high = curve.cost.min(), curve.cost.max()
     assert f"<DeferralCurve of {len(frame)} points: cost {low:.4g} to {high:.4g}" in repr(curve)
-    assert f"score {curve.score.min():.4g} to {curve.score.max():.4g}>" in repr(curve)
+    scores = f"score {curve.score.min():.4g} to {curve.score.max():.4g}"
+    assert f"{scores}; on held-out queries>" in repr(curve)
 
 
 @pytest.mark.parametrize("cost_weights", [None, [0.0, 0.1, 0.2]])
@@ -194,3 +195,47 @@ def test_bad_input_is_named(data, held_out):
         ValueError, match="the cost weight is fixed at fit time for target='utility'"
     ):
         deferral_curve(fixed, X, outcomes)
+
+
+@pytest.mark.parametrize("estimator", [Ridge(), DecidingRegressor()])
+def test_the_point_of_the_current_weight_is_what_the_router_achieves(data, held_out, estimator):
+    X, outcomes = held_out
+    router = DistributionalRouter(estimator, cost_weight=0.07)
+    router.fit(data.X[:120], data.outcomes[:120])
+    curve, routes = deferral_curve(router, X, outcomes), router.predict(X)
+    assert curve.current.cost_weight == 0.07
+    assert curve.current.cost == pytest.approx(routed_cost(outcomes, routes))
+    assert curve.current.score == pytest.approx(routed_score(outcomes, routes))
+
+
+@pytest.mark.parametrize("cost_weights", [None, [0.0, 0.1, 0.2]])
+def test_scores_have_standard_errors_over_queries(data, held_out, cost_weights):
+    X, outcomes = held_out
+    router = DistributionalRouter(Ridge()).fit(data.X[:120], data.outcomes[:120])
+    curve = deferral_curve(router, X, outcomes, cost_weights=cost_weights)
+    scores = outcomes.to_array().mean(axis=(2, 3))
+    for point in range(0, len(curve.cost), 20 if cost_weights is None else 1):
+        routes = router.set_params(cost_weight=curve.cost_weight[point]).predict(X)
+        columns = [outcomes.models.tolist().index(model) for model in routes]
+        routed = scores[np.arange(120), columns]
+        assert curve.score_error[point] == pytest.approx(routed.std(ddof=1) / np.sqrt(120))
+
+
+@pytest.mark.parametrize("cost_weights", [None, [0.0, 0.1, 0.2]])
+def test_pairs_without_outcomes_can_be_skipped(data, held_out, cost_weights):
+    X, outcomes = held_out
+    router = DistributionalRouter(Ridge()).fit(data.X[:120], data.outcomes[:120])
+    scores, costs = outcomes.to_array(), outcomes.to_array("cost")
+    scores[::2, 1:] = np.nan
+    sparse = Outcomes.from_array(
+        scores, costs=costs, models=outcomes.models, queries=outcomes.queries
+    )
+    options = {"cost_weights": cost_weights}
+    with pytest.raises(ValueError, match="routed to a model that has no outcome"):
+        deferral_curve(router, X, sparse, **options)
+    curve = deferral_curve(router, X, sparse, **options, missing="skip")
+    for point in (0, len(curve.cost) - 1):
+        routes = router.set_params(cost_weight=curve.cost_weight[point]).predict(X)
+        assert curve.score[point] == pytest.approx(routed_score(sparse, routes, missing="skip"))
+    with pytest.raises(ValueError, match="missing must be 'raise' or 'skip', got 'drop'"):
+        deferral_curve(router, X, outcomes, **options, missing="drop")

@@ -1,5 +1,6 @@
 """Designs of equal price, against a plain repetition of the experiment."""
 
+import re
 import warnings
 
 import joblib
@@ -18,7 +19,9 @@ from sklearn.preprocessing import StandardScaler
 
 from dars_sklearn import DistributionalRouter, OutcomeAggregator, Outcomes, plan_design
 from dars_sklearn.datasets import make_routing_outcomes
-from dars_sklearn.evaluate._design import _add_figures, _two_way_means
+from dars_sklearn.evaluate._bootstrap import two_way_means
+from dars_sklearn.evaluate._design import _add_figures
+from dars_sklearn.outcomes._validation import plural
 
 ROUTER = DistributionalRouter(Ridge(), cost_weight=0.0, risk_aversion=0.0)
 FIGURES = ["utility", "low", "high", "behind", "behind_low", "behind_high", "p_best"]
@@ -191,7 +194,7 @@ def test_two_way_means_are_those_of_resampled_queries_and_repeats():
     rng = np.random.default_rng(0)
     achieved = rng.normal(size=(3, 8, 2))
     achieved[rng.random((3, 8)) < 0.5] = np.nan
-    found = _two_way_means(achieved, 50, np.random.RandomState(1))
+    found = two_way_means(achieved, 50, np.random.RandomState(1))
     expected = slow_two_way_means(achieved, 50, np.random.RandomState(1))
     np.testing.assert_allclose(found, expected, atol=1e-12)
 
@@ -302,9 +305,11 @@ def test_how_a_plan_is_shown(pilot):
     best = plan.recommended
     pd.testing.assert_series_equal(best, plan.table.iloc[0])
     text = repr(plan)
+    n_paraphrases, n_samples = best["n_paraphrases"], best["n_samples"]
     assert text.startswith(
-        f"<DesignPlan for 80: {best['n_queries']:.0f} queries x {best['n_paraphrases']:.0f} "
-        f"paraphrases x {best['n_samples']:.0f} samples (p_best {best['p_best']:.2f})"
+        f"<DesignPlan for 80: {best['n_queries']:.0f} queries x {n_paraphrases:.0f} "
+        f"{plural('paraphrase', n_paraphrases)} x {n_samples:.0f} {plural('sample', n_samples)} "
+        f"(p_best {best['p_best']:.2f})"
     )
     n_similar = sum(plan.table["behind_low"] <= 0) - 1
     assert n_similar > 0
@@ -340,15 +345,27 @@ def test_bad_input_is_named(pilot):
             plan_design(*arguments, 100, {"query": price})
     with pytest.raises(ValueError, match="every design is free, so there is nothing to plan"):
         plan_design(*arguments, 100, {"sample": 0.0})
-    for design in ((4, 1), (1, 4), (0, 1), (1, 0)):
+    for design in ((0, 1), (1, 0), (True, 1), (1, 1.0), (1, "2")):
+        message = "designs must be pairs of ints of at least 1, got "
+        with pytest.raises(ValueError, match=message + re.escape(str(design))):
+            plan_design(*arguments, 100, {"sample": 1.0}, designs=[design])
+    for design in ((4, 1), (1, 4)):
         message = f"the pilot has 3 x 3 outcomes per .* pair, not {design[0]} x {design[1]}"
         with pytest.raises(ValueError, match=message):
             plan_design(*arguments, 100, {"sample": 1.0}, designs=[design])
     with pytest.raises(ValueError, match="X has 3 queries and the outcomes have 120"):
         plan_design(pilot.outcomes, pilot.X[:3], ROUTER, 100)
-    for options in ({"test_size": 1.0}, {"test_size": 0}, {"n_repeats": 0}):
-        with pytest.raises(ValueError, match=r"test_size must be in \(0, 1\) and n_repeats at le"):
-            plan_design(*arguments, 100, **options)
+    for name in ("test_size", "gain_share"):
+        for value in (1.0, 0, np.nan, True, "0.5"):
+            with pytest.raises(ValueError, match=rf"{name} must be in \(0, 1\), got {value!r}"):
+                plan_design(*arguments, 100, **{name: value})
+    for name in ("n_repeats", "n_resamples"):
+        for value in (0, 1.5, True, "2"):
+            with pytest.raises(ValueError, match=f"{name} must be an int of at least 1, got"):
+                plan_design(*arguments, 100, **{name: value})
+    for budget in (-1, 0, np.nan, np.inf, True, "100"):
+        with pytest.raises(ValueError, match=f"budget must be a finite .* got {budget!r}"):
+            plan_design(*arguments, budget, {"sample": 1.0})
     with pytest.raises(TypeError, match="router must be a DistributionalRouter"):
         plan_design(pilot.outcomes, pilot.X, Ridge(), 100)
 
@@ -356,7 +373,7 @@ def test_bad_input_is_named(pilot):
 @pytest.mark.parametrize("costs", [None, [np.nan] * 3])
 def test_a_pilot_without_costs_needs_the_price_of_a_sample(pilot, costs):
     outcomes = Outcomes.from_array(pilot.outcomes.to_array(), costs=costs)
-    with pytest.raises(ValueError, match="no costs, so prices must include that of a 'sample'"):
+    with pytest.raises(ValueError, match="prices must include that of a 'sample'"):
         plan_design(outcomes, pilot.X, ROUTER, 100)
     plan = plan_design(
         outcomes, pilot.X, ROUTER, 50, {"sample": 1.0}, designs=[(1, 1)], n_repeats=1,
@@ -376,3 +393,21 @@ def test_a_pilot_must_have_the_outcomes_that_routers_choose():
             outcomes, X, DistributionalRouter(Ridge()), 10, {"sample": 1.0}, designs=[(1, 1)],
             n_repeats=1,
         )  # fmt: skip
+
+
+def test_copies_of_a_query_are_left_out():
+    pilot = make_routing_outcomes(40, 2, 2, 2, random_state=0)
+    texts = [f"query {row}" for row in range(40)]
+    outcomes = Outcomes.from_array(pilot.outcomes.to_array()).with_texts(texts)
+    rows = np.concatenate([np.arange(40), [3, 3, 7]])
+    with_copies = Outcomes.from_array(outcomes.to_array()[rows]).with_texts(
+        [texts[row] for row in rows]
+    )
+    options = {"budget": 20, "prices": {"sample": 1.0}, "n_repeats": 2, "n_resamples": 20}
+    router = DistributionalRouter(Ridge())
+    plain = plan_design(outcomes, pilot.X, router, **options)
+    found = plan_design(with_copies, pilot.X[rows], router, **options)
+    pd.testing.assert_frame_equal(found.table, plain.table)
+    assert found.n_test == plain.n_test
+    assert found.notes == ("3 of the 43 queries are copies, by label or text, and left out",)
+    assert plain.notes == ()

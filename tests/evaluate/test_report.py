@@ -41,7 +41,7 @@ def test_a_metric_is_looked_up_with_its_interval():
     assert report.get("score") == (0.5, 0.25, 0.75)
     assert report.get("score", "shuffled_labels") == (0.4, 0.3, 0.5)
     assert report.get("utility", strategy="oracle_naive")[0] == 0.95
-    assert report.to_frame() is report.table
+    assert report.to_frame().equals(report.table)
 
 
 @pytest.mark.parametrize(
@@ -50,6 +50,32 @@ def test_a_metric_is_looked_up_with_its_interval():
 def test_a_metric_that_is_not_there_is_named(metric, strategy):
     with pytest.raises(KeyError, match=f"no metric '{metric}' of strategy '{strategy}'"):
         make_report().get(metric, strategy)
+
+
+def test_the_names_to_look_up_are_listed():
+    with pytest.raises(KeyError, match="'score', 'cost', 'gain_over_matched_random'"):
+        make_report().get("gain over matched random routing")
+    with pytest.raises(KeyError, match="its strategies are .*'shuffled_labels'.*'oracle_naive'"):
+        make_report().get("score", "shuffled labels")
+
+
+def test_what_rounding_leaves_of_zero_is_shown_as_zero():
+    rows = [
+        ("router", "score", 0.5, 0.25, 0.75),
+        ("router", "gain_over_best_single_model", 7.755e-17, 6.7e-17, 8e-17),
+        ("router", "regret", -3e-17, -0.25, 2e-16),
+        ("router", "cost", 3e-13, 2e-13, 4e-13),  # a cost may be that low
+    ]
+    cells = shown(make_report(rows))
+    assert cells["router", "gain over best single model"] == "0 [0, 0]"
+    assert cells["router", "regret"] == "0 [-0.25, 0]"
+    assert cells["router", "cost"] == "3e-13 [2e-13, 4e-13]"
+
+
+def test_notes_are_added_after_those_of_a_report():
+    report = make_report(notes=("first",)).with_notes(["second", "third"])
+    assert report.notes == ("first", "second", "third")
+    assert repr(report).split("\n")[1:4] == ["first", "second", "third"]
 
 
 def test_identifiers_are_shown_as_words():
@@ -61,8 +87,8 @@ def test_identifiers_are_shown_as_words():
     assert cells["shuffled labels", "score"] == "0.4 [0.3, 0.5]"
     assert cells["best single model (m1)", "score"] == "0.45 [0.3, 0.6]"
     assert cells["random routing", "score"] == "0.3 [0.2, 0.4]"
-    assert cells["oracle, cross-fitted", "utility"] == "0.9 [0.8, 1]"
-    assert cells["oracle, naive", "utility"] == "0.95"
+    assert cells["oracle, cross-fitted (lower bound)", "utility"] == "0.9 [0.8, 1]"
+    assert cells["oracle, naive (upper bound)", "utility"] == "0.95"
     assert cells["random routing", "cost"] == ""
     assert not any(column == "quality neutral cost" for _, column in cells)
 
@@ -71,7 +97,7 @@ def test_rows_and_columns_are_in_the_order_of_the_table():
     wide = make_report()._wide()
     assert wide.index.tolist() == [
         "router", "shuffled labels", "best single model (m1)", "random routing",
-        "oracle, cross-fitted", "oracle, naive",
+        "oracle, cross-fitted (lower bound)", "oracle, naive (upper bound)",
     ]  # fmt: skip
     assert wide.columns.tolist() == [
         "score", "cost", "gain over matched random routing", "CPT(50 %)", "utility"
@@ -83,7 +109,7 @@ def test_rows_and_columns_are_in_the_order_of_the_table():
 def test_a_choice_in_hindsight_and_the_oracles_knowledge_are_shown():
     report = make_report(in_hindsight=True, oracle_label="oracle that knows the wording")
     assert "best single model (m1, in hindsight)" in report._wide().index
-    assert "oracle that knows the wording" in report._wide().index
+    assert "oracle that knows the wording (lower bound)" in report._wide().index
     assert "hindsight" not in repr(make_report())
 
 
@@ -104,7 +130,7 @@ def test_a_report_is_shown_as_html():
     assert "<p>RoutingReport on 40 queries, 90% intervals over queries</p>" in html
     assert "best single model (m1)" in html
     assert "<td>0.25</td>" in html
-    assert html.count("<table") == 2
+    assert html.count("<table") == 3
 
 
 def test_routes_may_be_named_like_the_label_of_a_baseline():

@@ -5,8 +5,6 @@ from functools import cache
 import joblib
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from recording_regressor import (
     RecordingRegressor,
     numbered_queries,
@@ -22,14 +20,13 @@ from sklearn.preprocessing import StandardScaler
 
 from dars_sklearn import DistributionalRouter, OutcomeAggregator, Outcomes, tune_cost_weight
 from dars_sklearn.datasets import make_routing_outcomes
-from dars_sklearn.evaluate._cost_sweep import sweep_cost_weight
 from dars_sklearn.evaluate._tune_cost_weight import (
     _first_point_within_budget,
     _last_point_with_score,
-    _standard_errors,
 )
 from dars_sklearn.metrics import routed_cost
 from dars_sklearn.metrics._realised_values import RealisedValues
+from dars_sklearn.utility import find_cost_range
 
 ROUTER = DistributionalRouter(Ridge())
 
@@ -69,37 +66,6 @@ def slow_limits(values, n_new):
     variance = sum((value - mean) ** 2 for value in values) / (n - 1)
     new = 0 if n_new is None else variance / n_new
     return mean, np.sqrt(variance / n + new)
-
-
-# ---- standard errors -----------------------------------------------------------------
-
-
-@settings(max_examples=30, deadline=None)
-@given(st.integers(0, 10**6), st.sampled_from([None, 1, 7, 1000]))
-def test_standard_errors_are_those_of_the_routed_values(seed, n_new):
-    rng = np.random.default_rng(seed)
-    intercept, slope = rng.random((2, 8, 3))
-    table = 100 + 3 * rng.normal(size=(8, 3))
-    sweep = sweep_cost_weight(intercept, slope)
-    expected = []
-    for weight in sweep.cost_weight:
-        routes = (intercept - weight * slope).argmax(axis=1)
-        expected.append(slow_limits(table[np.arange(8), routes].tolist(), n_new)[1])
-    np.testing.assert_allclose(_standard_errors(sweep, table, n_new), expected)
-
-
-def test_a_value_that_no_weight_routes_to_does_not_change_standard_errors():
-    sweep = sweep_cost_weight(np.array([[1.0, 0.5]] * 3), np.array([[0.0, 1.0]] * 3))
-    table = np.array([[1.0, np.nan], [2.0, 5.0], [6.0, np.nan]])
-    expected = np.std([1, 2, 6], ddof=1) / np.sqrt(3)
-    np.testing.assert_allclose(_standard_errors(sweep, table, None), [expected])
-
-
-def test_one_query_or_constant_values_have_no_standard_error():
-    sweep = sweep_cost_weight(np.array([[1.0, 0.5]]), np.array([[1.0, 0.0]]))
-    assert _standard_errors(sweep, np.array([[3.0, 5.0]]), None).tolist() == [0, 0]
-    sweep = sweep_cost_weight(np.array([[1.0]] * 3), np.array([[1.0]] * 3))
-    assert _standard_errors(sweep, np.full((3, 1), 0.1), 5).tolist() == [0]
 
 
 # ---- search --------------------------------------------------------------------------
@@ -203,8 +169,45 @@ def test_how_a_choice_is_shown(data):
     text = repr(choice)
     assert f"cost_weight={choice.cost_weight:.4g} for a mean cost of at most 4 at 90%" in text
     assert f"; cost {cost:.4g} [{low:.4g}, {high:.4g}], score {choice.score[0]:.4g} [" in text
+    low, high = data.outcomes.cost.min(), data.outcomes.cost.max()
+    assert choice.cost_range == (low, high)
+    assert choice.answer_value == pytest.approx((high - low) / choice.cost_weight)
+    (note,) = choice.notes
+    assert note.startswith(f"cost_weight={choice.cost_weight:.4g}: a fully right answer is worth ")
+    assert text.endswith(f"; {note}>")
     choice = tune_cost_weight(ROUTER, data.X, data.outcomes, min_score=0.55)
     assert choice.promise == "a mean score of at least 0.55"
+
+
+@pytest.mark.parametrize(
+    ("scaling", "cost_range"), [(None, (0.0, 1.0)), ((1.0, 9.0), (1.0, 9.0)), ("robust", None)]
+)
+def test_the_value_of_an_answer_is_the_same_however_the_router_scales_costs(
+    data, scaling, cost_range
+):
+    router = DistributionalRouter(Ridge(), aggregator=OutcomeAggregator(cost_scaling=scaling))
+    choice = tune_cost_weight(router, data.X, data.outcomes, min_score=0.55)
+    assert choice.cost_range == (cost_range or find_cost_range(data.outcomes, "robust"))
+    as_usual = tune_cost_weight(ROUTER, data.X, data.outcomes, min_score=0.55)
+    assert choice.answer_value == pytest.approx(as_usual.answer_value, rel=0.02)
+
+
+def test_pairs_without_outcomes_can_be_skipped(data):
+    scores, costs = data.outcomes.to_array(), data.outcomes.to_array("cost")
+    dropped = np.random.default_rng(0).random(scores.shape[:2]) < 0.2
+    dropped[dropped.all(axis=1), 0] = False
+    scores[dropped], costs[dropped] = np.nan, np.nan
+    sparse = Outcomes.from_array(scores, models=data.outcomes.models, costs=costs)
+    router = DistributionalRouter(Ridge(), heads="model")
+    with pytest.raises(ValueError, match="routed to a model that has no outcome"):
+        tune_cost_weight(router, data.X, sparse, budget=4.0)
+    choice = tune_cost_weight(router, data.X, sparse, budget=4.0, missing="skip")
+    assert choice.cost.estimate < 4.0
+    fitted = router.set_params(cost_weight=choice.cost_weight).fit(data.X, sparse)
+    cost = routed_cost(sparse, fitted.predict(data.X), missing="skip")
+    assert cost == pytest.approx(choice.cost.estimate, rel=0.1)
+    with pytest.raises(ValueError, match="missing must be 'raise' or 'skip', got 'drop'"):
+        tune_cost_weight(router, data.X, sparse, budget=4.0, missing="drop")
 
 
 def test_seeds_decide_whatever_runs_in_parallel(data):
@@ -297,11 +300,16 @@ def test_bad_input_is_named(data):
     for promise in ({}, {"budget": 1.0, "min_score": 0.5}):
         with pytest.raises(ValueError, match="give either budget or min_score, and not both"):
             tune_cost_weight(ROUTER, X, outcomes, **promise)
-    for confidence in (0, 1, 90):
+    for confidence in (0, 1, 90, True):
         with pytest.raises(ValueError, match=rf"confidence must be in \(0, 1\), got {confidence}"):
             tune_cost_weight(ROUTER, X, outcomes, budget=4.0, confidence=confidence)
-    with pytest.raises(ValueError, match="n_queries must be at least 1, got 0"):
-        tune_cost_weight(ROUTER, X, outcomes, budget=4.0, n_queries=0)
+    for n_queries in (0, 2.5, True, float("nan"), "9"):
+        with pytest.raises(ValueError, match=f"n_queries must be an int .* got {n_queries!r}"):
+            tune_cost_weight(ROUTER, X, outcomes, budget=4.0, n_queries=n_queries)
+    for name in ("budget", "min_score"):
+        for value in (float("nan"), float("inf"), True, "4"):
+            with pytest.raises(ValueError, match=f"{name} must be a finite number, got {value!r}"):
+                tune_cost_weight(ROUTER, X, outcomes, **{name: value})
     with pytest.raises(TypeError, match="router must be a DistributionalRouter"):
         tune_cost_weight(Ridge(), X, outcomes, budget=4.0)
     with pytest.raises(ValueError, match="X has 10 queries and the outcomes have 120"):
