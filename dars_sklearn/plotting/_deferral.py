@@ -1,12 +1,27 @@
 """DeferralCurveDisplay: mean score against mean cost."""
 
+import numpy as np
+from scipy.stats import norm
+
 from dars_sklearn.evaluate import deferral_curve
 from dars_sklearn.metrics import cost_hull
-from dars_sklearn.plotting._axes import DARK_GREY, GREY, axes_and_figure, line_style
+from dars_sklearn.plotting._axes import (
+    DARK_GREY,
+    GREY,
+    MARKERS,
+    axes_and_figure,
+    line_style,
+    with_unit,
+    written_labels,
+)
 
 __all__ = ["DeferralCurveDisplay"]
 
 _CURVE_ID = "deferral curve"
+_LEVEL = 0.95
+# Above this number of models, only those on the hull are named.
+_MOST_NAMED_MODELS = 12
+_LONGEST_MODEL_NAME = 24
 
 
 class DeferralCurveDisplay:
@@ -18,6 +33,11 @@ class DeferralCurveDisplay:
         Mean cost and mean score of the router at each cost weight.
     name : str, default="router"
         Name of the router in the legend.
+    choice : CostWeightChoice or None, default=None
+        A cost weight to mark, with the intervals of its cost and score. None marks the cost
+        weight that the router of the curve has, if the curve knows it.
+    cost_unit : str or None, default=None
+        Unit of the costs, such as "USD".
 
     Attributes
     ----------
@@ -27,6 +47,11 @@ class DeferralCurveDisplay:
         Figure of the axes.
     line_, hull_ : matplotlib Line2D
         The curve and its upper convex hull.
+    band_ : matplotlib PolyCollection or None
+        The 95 % interval of the mean score over queries; None if the curve has no standard
+        errors.
+    mark_ : matplotlib Line2D or None
+        The point of the chosen or current cost weight; None if neither is known.
 
     See Also
     --------
@@ -44,13 +69,17 @@ class DeferralCurveDisplay:
     'mean score'
     """
 
-    def __init__(self, curve, *, name="router"):
+    def __init__(self, curve, *, name="router", choice=None, cost_unit=None):
         self.curve = curve
         self.name = name
+        self.choice = choice
+        self.cost_unit = cost_unit
 
     @classmethod
-    def from_estimator(cls, router, X, outcomes, *, name="router", ax=None):
-        """Plot the curve of a fitted router on held-out queries.
+    def from_estimator(
+        cls, router, X, outcomes, *, name="router", missing="raise", cost_unit=None, ax=None
+    ):
+        """Plot the curve of a fitted router on held-out queries, and mark its cost weight.
 
         Parameters
         ----------
@@ -62,6 +91,11 @@ class DeferralCurveDisplay:
             Outcomes of the same queries, with costs.
         name : str, default="router"
             Name of the router in the legend.
+        missing : {"raise", "skip"}, default="raise"
+            Whether a routed (query, model) pair without outcomes is an error, as in
+            :func:`~dars_sklearn.deferral_curve`.
+        cost_unit : str or None, default=None
+            Unit of the costs, such as "USD".
         ax : matplotlib Axes or None, default=None
             Axes to draw on; None creates a figure.
 
@@ -70,19 +104,21 @@ class DeferralCurveDisplay:
         DeferralCurveDisplay
             The display, drawn.
         """
-        return cls(deferral_curve(router, X, outcomes), name=name).plot(ax=ax)
+        curve = deferral_curve(router, X, outcomes, missing=missing)
+        return cls(curve, name=name, cost_unit=cost_unit).plot(ax=ax)
 
     @classmethod
-    def from_predictions(cls, curve, *, name="router", ax=None):
+    def from_predictions(cls, curve, *, name="router", cost_unit=None, ax=None):
         """Plot a curve that has already been computed.
 
         Parameters
         ----------
         curve : DeferralCurve
-            Returned by :func:`~dars_sklearn.deferral_curve`, or the out-of-fold curve in
-            ``tune_cost_weight(...).curve``.
+            Returned by :func:`~dars_sklearn.deferral_curve`.
         name : str, default="router"
             Name of the router in the legend.
+        cost_unit : str or None, default=None
+            Unit of the costs, such as "USD".
         ax : matplotlib Axes or None, default=None
             Axes to draw on; None creates a figure.
 
@@ -91,7 +127,39 @@ class DeferralCurveDisplay:
         DeferralCurveDisplay
             The display, drawn.
         """
-        return cls(curve, name=name).plot(ax=ax)
+        return cls(curve, name=name, cost_unit=cost_unit).plot(ax=ax)
+
+    @classmethod
+    def from_choice(cls, choice, *, name="router", cost_unit=None, ax=None):
+        """Plot the out-of-fold curve from which a cost weight was chosen, and mark the choice.
+
+        Parameters
+        ----------
+        choice : CostWeightChoice
+            Returned by :func:`~dars_sklearn.tune_cost_weight`.
+        name : str, default="router"
+            Name of the router in the legend.
+        cost_unit : str or None, default=None
+            Unit of the costs, such as "USD".
+        ax : matplotlib Axes or None, default=None
+            Axes to draw on; None creates a figure.
+
+        Returns
+        -------
+        DeferralCurveDisplay
+            The display, drawn.
+
+        Examples
+        --------
+        >>> from dars_sklearn import DeferralCurveDisplay, DistributionalRouter, tune_cost_weight
+        >>> from dars_sklearn.datasets import make_routing_outcomes
+        >>> data = make_routing_outcomes(200, 3, random_state=0)
+        >>> choice = tune_cost_weight(DistributionalRouter(), data.X, data.outcomes, budget=4.0)
+        >>> display = DeferralCurveDisplay.from_choice(choice)
+        >>> bool(display.mark_.get_xdata()[0] == choice.cost[0])
+        True
+        """
+        return cls(choice.curve, name=name, choice=choice, cost_unit=cost_unit).plot(ax=ax)
 
     def plot(self, ax=None, *, name=None):
         """Draw the curve, and the single models if the axes do not show them yet.
@@ -110,30 +178,106 @@ class DeferralCurveDisplay:
         """
         self.ax_, self.figure_ = axes_and_figure(self, ax)
         n_curves = sum(line.get_gid() == _CURVE_ID for line in self.ax_.lines)
+        label = written_labels([self.name if name is None else name])[0]
+        label = f" {label}" if label.startswith("_") else label  # or matplotlib leaves it out
+        if not self.ax_.get_title():
+            self.ax_.set_title(self._title(), fontsize=10)
+        elif self.ax_.get_title() != self._title() and self.curve.evaluated_on:
+            label = f"{label} (on {self.curve.evaluated_on})"  # the title is that of another curve
+        marker = {"marker": "."} if len(self.curve.cost) == 1 else {}
         (self.line_,) = self.ax_.plot(
-            self.curve.cost, self.curve.score, **line_style(n_curves), linewidth=2,
-            label=self.name if name is None else name, gid=_CURVE_ID, zorder=3,
+            self.curve.cost, self.curve.score, **line_style(n_curves), linewidth=2, label=label,
+            gid=_CURVE_ID, zorder=3, **marker,
         )  # fmt: skip
-        (self.hull_,) = self.ax_.plot(
-            *self.curve.hull, color=self.line_.get_color(), linewidth=0.8, alpha=0.6, zorder=2
+        known = ~np.isnan([self.curve.cost, self.curve.score]).any(axis=0)
+        hull = (
+            cost_hull(self.curve.cost[known], self.curve.score[known]) if known.any() else ([], [])
         )
+        (self.hull_,) = self.ax_.plot(
+            *hull, color=self.line_.get_color(), linewidth=0.8, alpha=0.6, zorder=2
+        )
+        self.band_ = self._plot_band("" if n_curves else f"{_LEVEL:.0%} interval over queries")
+        self.mark_ = self._plot_mark(MARKERS[n_curves % len(MARKERS)])
         if n_curves == 0:
             self._plot_models()
-        self.ax_.set(xlabel="mean cost per query", ylabel="mean score")
-        self.ax_.legend(loc="lower right", frameon=False)
+        self.ax_.set(xlabel=with_unit("mean cost per query", self.cost_unit), ylabel="mean score")
+        self.ax_.margins(y=0.08)
+        self.ax_.legend(loc="best", frameon=False, fontsize=8)
         return self
+
+    def _title(self):
+        """Return what the curve was computed from, and what was chosen from it."""
+        lines = ["score against cost"]
+        if self.curve.evaluated_on:
+            lines[0] += f" on {self.curve.evaluated_on}"
+        if self.choice is not None:
+            lines.append(f"chosen for {self.choice.promise} at {self.choice.confidence:.0%}")
+        return "\n".join(lines)
+
+    def _plot_band(self, label):
+        """Draw the interval of the mean score at each point, if its standard error is known."""
+        curve = self.curve
+        if curve.score_error is None:
+            return None
+        half_width = norm.ppf((1 + _LEVEL) / 2) * curve.score_error
+        order = np.argsort(curve.cost, kind="stable")
+        points = [
+            values[order]
+            for values in (curve.cost, curve.score - half_width, curve.score + half_width)
+        ]
+        style = {"color": self.line_.get_color(), "alpha": 0.15, "zorder": 1}
+        if len(order) == 1:  # a band has no width there
+            self.ax_.vlines(*points, linewidth=5, **style)
+        return self.ax_.fill_between(*points, linewidth=0, label=label, **style)
+
+    def _plot_mark(self, marker):
+        """Draw the point of the chosen, or else of the router's own, cost weight."""
+        if self.choice is not None:
+            cost_weight = self.choice.cost_weight
+            cost, cost_bars = _error_bars(*self.choice.cost)
+            score, score_bars = _error_bars(*self.choice.score)
+            self.ax_.errorbar(
+                cost, score, xerr=cost_bars, yerr=score_bars, color=DARK_GREY, capsize=3,
+                linewidth=1, zorder=4,
+            )  # fmt: skip
+            noun = "chosen cost weight"
+        elif self.curve.current is not None:
+            cost_weight, cost, score = self.curve.current
+            noun = "cost weight"
+        else:
+            return None
+        (mark,) = self.ax_.plot(
+            [cost], [score], marker, markersize=9, markerfacecolor=self.line_.get_color(),
+            markeredgecolor="white", zorder=5, label=f"{noun} {cost_weight:.3g}",
+        )  # fmt: skip
+        return mark
 
     def _plot_models(self):
         ax, models = self.ax_, self.curve.models.dropna()
-        mid_cost = (models["cost"].min() + models["cost"].max()) / 2
+        if models.empty:
+            return
+        hull = cost_hull(models["cost"], models["score"])
         ax.plot(
-            *cost_hull(models["cost"], models["score"]), color=GREY, linewidth=0.8,
-            linestyle=":", label="mixtures of single models", zorder=1,
+            *hull, color=GREY, linewidth=0.8, linestyle=":", label="mixtures of single models",
+            zorder=1,
         )  # fmt: skip
         ax.plot(models["cost"], models["score"], "x", color=DARK_GREY, markersize=6, zorder=2)
-        for model, row in models.iterrows():
+        named = models
+        if len(models) > _MOST_NAMED_MODELS:
+            on_hull = set(zip(*hull, strict=True))
+            pairs = zip(models["cost"], models["score"], strict=True)
+            named = models[[pair in on_hull for pair in pairs]]
+        mid_cost = (models["cost"].min() + models["cost"].max()) / 2
+        all_models = self.curve.models.index
+        names = dict(zip(all_models, written_labels(all_models, _LONGEST_MODEL_NAME), strict=True))
+        for model, cost, score in named[["cost", "score"]].itertuples():
             ax.annotate(
-                str(model), (row["cost"], row["score"]), xytext=(0, -11), fontsize=8,
-                color=DARK_GREY, textcoords="offset points",
-                ha="left" if row["cost"] <= mid_cost else "right",
-            )  # fmt: skip
+                names[model], (cost, score), xytext=(0, -11), fontsize=8, color=DARK_GREY,
+                textcoords="offset points", ha="left" if cost <= mid_cost else "right",
+                bbox={"facecolor": "white", "alpha": 0.7, "linewidth": 0, "pad": 0.5},
+            ).set_in_layout(False)  # fmt: skip
+
+
+def _error_bars(estimate, low, high):
+    """Return an estimate, and the lengths of its error bars as matplotlib takes them."""
+    return estimate, [[estimate - low], [high - estimate]]

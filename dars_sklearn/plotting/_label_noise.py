@@ -1,20 +1,31 @@
 """LabelNoiseDisplay: variance components of scores, and flip rates of labels."""
 
 import numpy as np
+import pandas as pd
 
 from dars_sklearn.labels import decompose_variance, label_flip_rate
-from dars_sklearn.plotting._axes import GREY, axes_and_figure
+from dars_sklearn.labels._decomposition import is_overall_difference, pivot_components
+from dars_sklearn.plotting._axes import GREY, axes_and_figure, written_labels
 
 __all__ = ["LabelNoiseDisplay"]
 
-# Shade of grey and hatch of each variance component.
-_FILLS = (("0.15", ""), ("0.55", "///"), ("0.85", "..."))
-_RATE_NAMES = {
-    "two_draws": "two draws disagree",
-    "against_rest": "one draw disagrees\nwith the rest",
-    "ties": "tie within one draw",
-    "disjoint": "two draws share\nno best model",
+# Shade of grey and hatch of each variance component, the same in every figure. A sum of
+# components that are not identifiable has a style of its own.
+_FILLS = {
+    "query": ("0.15", ""),
+    "paraphrase": ("0.55", "///"),
+    "sample": ("0.85", "..."),
+    "query_plus_paraphrase": ("0.3", "\\\\\\"),
+    "paraphrase_plus_sample": ("0.7", "xxx"),
+    "query_plus_paraphrase_plus_sample": ("0.5", "++"),
 }
+_RATE_NAMES = {
+    "disjoint": "two draws share\nno best model",
+    "ties": "tie within one draw",
+    "two_draws": "two draws disagree,\nties broken at random",
+    "against_rest": "one draw disagrees\nwith the rest",
+}
+_LONGEST_MODEL_NAME = 24
 
 
 class LabelNoiseDisplay:
@@ -22,15 +33,17 @@ class LabelNoiseDisplay:
 
     Parameters
     ----------
-    shares : DataFrame
+    shares : DataFrame or None
         Share of each variance component in the total variance. One row per model, and a row
-        "differences" for the mean over the differences between models; one column per component.
-    flip_rates : Series
-        Mean flip rates over queries: "two_draws", "against_rest", "ties" and "disjoint".
+        "differences" for the mean over the differences between models; one column per component,
+        NaN where it is not identifiable. None draws the flip rates only.
+    flip_rates : Series or None
+        Mean flip rates over queries: "disjoint", "ties", "two_draws" and "against_rest". None
+        draws the variance components only.
 
     Attributes
     ----------
-    axes_ : ndarray of matplotlib Axes of shape (2,)
+    axes_ : ndarray of matplotlib Axes of shape (2,) or (1,)
         Axes of the variance components and of the flip rates.
     figure_ : matplotlib Figure
         Figure of the axes.
@@ -61,11 +74,13 @@ class LabelNoiseDisplay:
         Parameters
         ----------
         outcomes : Outcomes
-            Outcomes, best with several paraphrases and samples.
+            Outcomes, best with several paraphrases and samples. Variance components need at
+            least three queries, and are shown as unknown for fewer.
         cost_weight : float, default=0.05
             Weight of the scaled cost in the utility, which determines the best model.
-        cost_range : tuple of float or None, default=None
-            Costs that are scaled to 0 and to 1; None uses the range over single outcomes.
+        cost_range : tuple of float, "robust" or None, default=None
+            Costs that are scaled to 0 and to 1, as in
+            :func:`~dars_sklearn.labels.label_flip_rate`.
         ax : sequence of two matplotlib Axes or None, default=None
             Axes to draw on; None creates a figure.
 
@@ -75,61 +90,90 @@ class LabelNoiseDisplay:
             The display, drawn.
         """
         flip_rates = label_flip_rate(outcomes, cost_weight=cost_weight, cost_range=cost_range)
-        return cls.from_predictions(decompose_variance(outcomes), flip_rates, ax=ax)
+        shares = pd.DataFrame(index=outcomes.models.astype(str))
+        if len(outcomes) >= 3:
+            shares = _variance_shares(decompose_variance(outcomes))
+        return cls(shares, flip_rates.overall).plot(ax=ax)
 
     @classmethod
-    def from_predictions(cls, decomposition, flip_rates, *, ax=None):
+    def from_predictions(cls, decomposition=None, flip_rates=None, *, ax=None):
         """Plot variance components and flip rates that have already been computed.
 
         Parameters
         ----------
-        decomposition : VarianceDecomposition
-            Returned by :func:`~dars_sklearn.labels.decompose_variance`.
-        flip_rates : FlipRates
-            Returned by :func:`~dars_sklearn.labels.label_flip_rate`.
-        ax : sequence of two matplotlib Axes or None, default=None
-            Axes to draw on; None creates a figure.
+        decomposition : VarianceDecomposition or None, default=None
+            Returned by :func:`~dars_sklearn.labels.decompose_variance`. None draws the flip
+            rates only.
+        flip_rates : FlipRates or None, default=None
+            Returned by :func:`~dars_sklearn.labels.label_flip_rate`. None draws the variance
+            components only.
+        ax : sequence of matplotlib Axes, matplotlib Axes or None, default=None
+            Axes to draw on, one for each of the two that is given; None creates a figure.
 
         Returns
         -------
         LabelNoiseDisplay
             The display, drawn.
         """
-        return cls(_variance_shares(decomposition), flip_rates.overall).plot(ax=ax)
+        shares = None if decomposition is None else _variance_shares(decomposition)
+        return cls(shares, None if flip_rates is None else flip_rates.overall).plot(ax=ax)
 
     def plot(self, ax=None):
         """Draw the variance components beside the flip rates.
 
         Parameters
         ----------
-        ax : sequence of two matplotlib Axes or None, default=None
-            Axes to draw on; None creates a figure.
+        ax : sequence of matplotlib Axes, matplotlib Axes or None, default=None
+            Axes to draw on, one for each of the two that is given; None creates a figure.
 
         Returns
         -------
         LabelNoiseDisplay
             The display itself.
+
+        Raises
+        ------
+        ValueError
+            If there are neither variance components nor flip rates.
         """
-        height = 1.6 + 0.3 * len(self.shares)
-        self.axes_, self.figure_ = axes_and_figure(
-            self, ax, ncols=2, figsize=(9, height), width_ratios=(2, 1)
-        )
-        self._plot_shares(self.axes_[0])
-        self._plot_rates(self.axes_[1])
+        panels = {}
+        if self.shares is not None:
+            panels[self._plot_shares] = 2
+        if self.flip_rates is not None:
+            panels[self._plot_rates] = 1
+        if not panels:
+            raise ValueError("give variance components, flip rates, or both")
+        n_rows = max(self._n_rows(), len(_RATE_NAMES))
+        axes, self.figure_ = axes_and_figure(
+            self, ax, ncols=len(panels), width_ratios=list(panels.values()),
+            figsize=(4.5 * len(panels), 1.6 + 0.25 * n_rows),
+        )  # fmt: skip
+        self.axes_ = np.atleast_1d(axes)
+        for draw, own_axes in zip(panels, self.axes_, strict=True):
+            draw(own_axes)
         return self
+
+    def _n_rows(self):
+        return 0 if self.shares is None else len(self.shares)
 
     def _plot_shares(self, ax):
         positions, left = np.arange(len(self.shares)), np.zeros(len(self.shares))
-        for component, (grey, hatch) in zip(self.shares, _FILLS, strict=False):
-            widths = self.shares[component].to_numpy()
+        for component in self.shares:
+            grey, hatch = _FILLS[component]
+            widths = np.nan_to_num(self.shares[component].to_numpy())
             ax.barh(
                 positions, widths, left=left, color=grey, hatch=hatch, edgecolor="white",
                 label=component.replace("_plus_", " + "),
             )  # fmt: skip
             left = left + widths
-        ax.set_yticks(positions, self.shares.index)
-        ax.invert_yaxis()
-        ax.set(xlim=(0, 1), xlabel="share of the variance of a single score")
+        for position in positions[left == 0]:
+            ax.text(0.02, position, "unknown, or no variance", va="center", fontsize=8)
+        ax.set_yticks(positions, written_labels(self.shares.index, _LONGEST_MODEL_NAME))
+        ax.set(xlim=(0, 1), ylim=(len(positions) - 0.5, -0.5))
+        ax.set_xlabel("share of the variance of a single score")
+        if self.shares.empty:
+            ax.set_title("variance components need at least 3 queries", fontsize=10)
+            return
         ax.legend(
             loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(self.shares.columns),
             frameon=False,
@@ -137,26 +181,24 @@ class LabelNoiseDisplay:
 
     def _plot_rates(self, ax):
         rates = self.flip_rates[list(_RATE_NAMES)].to_numpy()
-        positions, widths = np.arange(len(rates)), np.nan_to_num(rates)
-        ax.barh(positions, widths, color=GREY, height=0.6)
-        for position, width, rate in zip(positions, widths, rates, strict=True):
-            text = "unknown" if np.isnan(rate) else f"{rate:.0%}"
-            ax.text(width + 0.02, position, text, va="center", fontsize=9)
+        positions = np.arange(len(rates))
+        ax.barh(positions, np.nan_to_num(rates), color=GREY, height=0.6)
+        for position, rate in zip(positions, rates, strict=True):
+            ax.annotate(
+                "unknown" if np.isnan(rate) else f"{rate:.0%}", (1, position), xytext=(4, 0),
+                textcoords="offset points", va="center", fontsize=9, annotation_clip=False,
+            )  # fmt: skip
         ax.set_yticks(positions, _RATE_NAMES.values())
-        ax.invert_yaxis()
-        ax.set(xlim=(0, 1.2), xlabel="mean probability")
-        ax.set_xticks([0, 0.5, 1])
+        # Beside many models, the bars stay together at the top.
+        ax.set(xlim=(0, 1), ylim=(max(len(rates), self._n_rows() / 2) - 0.5, -0.5))
+        ax.set(xticks=[0, 0.5, 1], xlabel="mean probability")
 
 
 def _variance_shares(decomposition):
     """Return the shares of the components in the total variance, one row per model."""
     table = decomposition.to_frame()
-    table = table[(table["kind"] == "model") | (table["model"] == "overall")]
-    table = table[~table["component"].isin(["icc", "reliability"])]
-    names = table["model"].where(table["kind"] == "model", "differences").astype(str)
-    estimates = table.assign(model=names).pivot(
-        index="model", columns="component", values="estimate"
-    )
-    estimates = estimates.loc[names.unique()]
-    components = [name for name in table["component"].unique() if name != "total"]
-    return estimates[components].div(estimates["total"], axis=0).fillna(0.0)
+    table = table[(table["kind"] == "model") | is_overall_difference(table)]
+    estimates = pivot_components(table[~table["component"].isin(["icc", "reliability"])])
+    shares = estimates.drop(columns="total").div(estimates["total"], axis=0)
+    names = [str(model) if kind == "model" else "differences" for kind, model, _ in shares.index]
+    return shares.set_axis(names).rename_axis("model")

@@ -1,10 +1,18 @@
 import sys
 
+import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from dars_sklearn.plotting._axes import axes_and_figure, line_style
+from dars_sklearn.plotting._axes import (
+    axes_and_figure,
+    line_style,
+    number_colour,
+    set_integer_ticks,
+    with_unit,
+    written_labels,
+)
 
 
 class LineDisplay:
@@ -51,3 +59,61 @@ def test_neighbouring_lines_differ_in_colour_and_dash_pattern():
     for style, following in zip(styles[:-1], styles[1:], strict=True):
         assert style["color"] != following["color"]
         assert style["linestyle"] != following["linestyle"]
+
+
+def lightness(colour):
+    """Lightness of a colour in a black-and-white print."""
+    return np.array(matplotlib.colors.to_rgb(colour)) @ (0.299, 0.587, 0.114)
+
+
+def test_neighbouring_lines_differ_in_greyscale():
+    shades = [lightness(line_style(number)["color"]) for number in range(7)]
+    assert (np.abs(np.diff(shades)) > 0.1).all()
+
+
+def test_colours_do_not_depend_on_the_settings_of_matplotlib():
+    with plt.style.context("ggplot"):
+        assert line_style(0)["color"] == "#0072B2"
+
+
+def test_a_larger_number_has_a_lighter_colour_and_none_is_nearly_white():
+    shades = [lightness(number_colour(number)) for number in (1, 2, 5, 10, 30)]
+    assert (np.diff(shades) > 0.03).all()
+    assert shades[-1] < 0.8
+    assert number_colour(1000) == number_colour(30)
+
+
+def test_labels_are_on_one_line_and_never_formulas():
+    assert written_labels(["a\nb\x00c", 7, r"$\foo$"]) == ["a b c", "7", r"\$\foo\$"]
+
+
+def test_a_long_label_keeps_its_start_and_its_end():
+    (label,) = written_labels(["start-" + "x" * 80 + "-end"], longest=20)
+    assert label.startswith("start-")
+    assert label.endswith("-end")
+    assert len(label) == 20
+    assert "…" in label
+
+
+def test_different_labels_that_look_the_same_are_numbered():
+    first, second = ("x" * 40 + middle + "y" * 40 for middle in "ab")
+    labels = [first, second, first, "z"]
+    assert written_labels(labels, longest=10) == ["xxxx…yy #1", "xxxx…yy #2", "xxxx…yy #1", "z"]
+    assert written_labels(["a b", "a\nb"]) == ["a b #1", "a b #2"]
+
+
+def test_the_unit_of_costs_is_named():
+    assert with_unit("cost", "USD") == "cost (USD)"
+    assert with_unit("cost", "$") == r"cost (\$)"
+    assert with_unit("cost", None) == "cost (unit of the costs)"
+
+
+@pytest.mark.parametrize("n_positions", [1, 2, 3, 9, 10, 11, 120, 1001])
+def test_integer_ticks_are_positions(n_positions):
+    _, ax = plt.subplots()
+    set_integer_ticks(ax.xaxis, n_positions)
+    ticks = ax.get_xticks()
+    assert ticks[0] == 0
+    assert 1 <= len(ticks) <= 11
+    assert ticks[-1] < n_positions
+    assert (ticks == ticks.round()).all()
