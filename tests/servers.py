@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 import threading
 from collections import Counter
 
@@ -125,3 +126,65 @@ def raw(text, status=200, **headers):
 def refusal(status, message, **headers):
     """Return an error in the format of the protocol."""
     return raw(json.dumps({"error": {"message": message}}), status, **headers)
+
+
+class RawServer:
+    """A TCP server that answers each request with arbitrary bytes, and then hangs up.
+
+    Parameters
+    ----------
+    reply : bytes or callable
+        The bytes; or ``reply(number)``, which returns them or an iterable of them, of which the
+        next is not produced before the last was sent.
+
+    Attributes
+    ----------
+    requests : list of bytes
+        The beginning of each request.
+    n_sent : int
+        Number of bytes sent until now.
+    """
+
+    def __init__(self, reply):
+        self.reply = reply if callable(reply) else lambda number: reply
+        self.requests = []
+        self.n_sent = 0
+
+    def __enter__(self):
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.base_url = f"http://127.0.0.1:{self._socket.getsockname()[1]}/v1"
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *exception):
+        self._socket.close()
+
+    def _accept(self):
+        while True:
+            try:
+                connection, _ = self._socket.accept()
+            except OSError:  # closed
+                return
+            threading.Thread(target=self._answer, args=(connection,), daemon=True).start()
+
+    def _answer(self, connection):
+        with connection:
+            try:
+                self.requests.append(connection.recv(2**16))
+                parts = self.reply(len(self.requests) - 1)
+                for part in [parts] if isinstance(parts, bytes) else parts:
+                    connection.sendall(part)
+                    self.n_sent += len(part)
+                connection.shutdown(socket.SHUT_WR)
+                while connection.recv(2**16):  # closing with unread data would discard the answer
+                    pass
+            except OSError:  # the client has hung up
+                pass
+
+
+def http(body=b"", status="200 OK", **headers):
+    """Return the bytes of an HTTP response; its headers are neither checked nor completed."""
+    names = {name.replace("_", "-"): value for name, value in headers.items()}
+    names = {"Content-Length": len(body), "Connection": "close"} | names
+    lines = "".join(f"{name}: {value}\r\n" for name, value in names.items())
+    return f"HTTP/1.1 {status}\r\n{lines}\r\n".encode() + body

@@ -1,14 +1,24 @@
 """What the bundled backends share: prompt template, decoding settings and prices."""
 
 import math
+import operator
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from numbers import Real
 from string import Formatter
 from typing import NamedTuple
 
 from dars_sklearn.generate._protocol import Response
+from dars_sklearn.utils._settings import settings_to_json
+from dars_sklearn.utils._validation import check_count, is_finite_number
 
-# Chat templates add a few tokens around each message.
-_MAX_TOKENS_AROUND_MESSAGE = 16
+__all__ = ["Choice", "ModelBackend", "check_number"]
+
+_BYTES_PER_TOKEN = 4
+# Chat templates add a few tokens around each message. Many also add a system message of their own,
+# which has some tens of tokens for most models, and some hundreds for a few.
+_TOKENS_AROUND_MESSAGE = 16
+_MAX_TEMPLATE_TOKENS = 1024
 
 
 class Choice(NamedTuple):
@@ -58,14 +68,16 @@ class ModelBackend(ABC):
         self.chat = chat
         self.system_prompt = system_prompt
         self.temperature = (
-            None if temperature is None else check_at_least("temperature", temperature, 0)
+            None if temperature is None else check_number("temperature", temperature, 0)
         )
-        self.top_p = None if top_p is None else check_at_least("top_p", top_p, 0)
-        self.max_tokens = check_at_least("max_tokens", max_tokens, 1)
-        self.stop = (stop,) if isinstance(stop, str) else tuple(stop)
-        self.seed = seed
+        self.top_p = None if top_p is None else check_number("top_p", top_p, 0)
+        check_count(max_tokens, "max_tokens")
+        self.max_tokens = max_tokens
+        self.stop = _check_stop(stop)
+        self.seed = None if seed is None else _check_seed(seed)
         self.input_price = _check_price("input_price", input_price)
         self.output_price = _check_price("output_price", output_price)
+        settings_to_json(ModelBackend.settings.fget(self), type(self).__name__)
 
     def __repr__(self):
         kind = "chat" if self.chat else "completion"
@@ -163,6 +175,27 @@ class ModelBackend(ABC):
             return math.nan
         return (self.input_price * input_tokens + self.output_price * output_tokens) / 1e6
 
+    def estimate_input_tokens(self, prompt):
+        """Estimate the number of tokens that are sent for a prompt.
+
+        Parameters
+        ----------
+        prompt : str
+            The prompt.
+
+        Returns
+        -------
+        float
+            A token for every four bytes of the text that is sent, and the tokens of the chat
+            template.
+        """
+        template_tokens = self._measure_template()
+        n_bytes = self._count_bytes(prompt, with_system=template_tokens is None)
+        if template_tokens is None:
+            n_messages = len(self.messages(prompt)) if self.chat else 0
+            template_tokens = _TOKENS_AROUND_MESSAGE * n_messages
+        return n_bytes / _BYTES_PER_TOKEN + template_tokens
+
     def highest_price(self, prompt, n):
         """Compute an upper bound of the price of ``n`` samples of a prompt.
 
@@ -176,25 +209,49 @@ class ModelBackend(ABC):
         Returns
         -------
         float
-            The bound in the user's unit. It counts a token for each byte of the prompt, since
-            no tokenizer makes more, and ``max_tokens`` for each response.
+            The bound in the user's unit, NaN without prices. It counts a token for each byte of
+            the text that is sent, since no tokenizer makes more, the tokens of the chat template,
+            and ``max_tokens`` for each response.
 
         Notes
         -----
-        A few tokens are added for the chat template around each message. A template that also
-        inserts a long default system message can exceed the bound; ``system_prompt`` replaces it.
+        How many tokens the chat template adds is measured for a model in a GGUF file. For any
+        other model, 1024 tokens are allowed, which is enough for the system messages that chat
+        templates insert where there is no ``system_prompt``. Samples that may need a request
+        each, and requests that may be billed and sent again, are counted.
         """
-        input_tokens = sum(
-            len(message["content"].encode()) + _MAX_TOKENS_AROUND_MESSAGE
-            for message in self.messages(prompt)
-        )
-        if self._samples_share_prompt():
-            return self.price(input_tokens, n * self.max_tokens)
-        return n * self.price(input_tokens, self.max_tokens)
+        if math.isnan(self.price(0, 0)):
+            return math.nan
+        template_tokens = self._measure_template()
+        n_bytes = self._count_bytes(prompt, with_system=template_tokens is None)
+        if template_tokens is None:
+            template_tokens = _MAX_TEMPLATE_TOKENS if self.chat else _TOKENS_AROUND_MESSAGE
+        n_input = n_bytes + template_tokens
+        n_prompts = 1 if self._samples_share_prompt() else n
+        return self._max_attempts_billed() * self.price(n_prompts * n_input, n * self.max_tokens)
+
+    def _count_bytes(self, prompt, with_system):
+        """Return the number of bytes of the texts that are sent for a prompt."""
+        texts = [self.render(prompt)]
+        if with_system and self.system_prompt is not None:
+            texts.append(self.system_prompt)
+        # A prompt that is not valid Unicode is refused elsewhere.
+        return sum(len(text.encode("utf-8", "surrogatepass")) for text in texts)
+
+    def _measure_template(self):
+        """Return how many tokens the chat template and the system message add to a prompt.
+
+        None if this is not known.
+        """
+        return None
 
     def _samples_share_prompt(self):
         """Return whether all samples of a prompt are one request, which pays the prompt once."""
         return True
+
+    def _max_attempts_billed(self):
+        """Return how often a request may be billed, since it may be sent again."""
+        return 1
 
     def _price_request(self, choices, input_tokens, latency=math.nan):
         """Return the responses of one request, whose first sample pays the prompt for all.
@@ -217,14 +274,15 @@ class ModelBackend(ABC):
         ]
 
 
-def check_at_least(name, value, minimum):
-    """Return a parameter's value, or raise if it is below its minimum."""
-    if not value >= minimum:
-        raise ValueError(f"{name} must be at least {minimum}, got {value!r}")
+def check_number(name, value, minimum):
+    """Return a parameter's value, or raise if it is no finite number or below its minimum."""
+    if not is_finite_number(value) or value < minimum:
+        raise ValueError(f"{name} must be a finite number of at least {minimum}, got {value!r}")
     return value
 
 
 def _check_template(template):
+    """Return a template, or raise if it has other fields than one for the prompt."""
     fields = [field for _, field, _, _ in Formatter().parse(template) if field is not None]
     if fields != ["prompt"]:
         raise ValueError(
@@ -234,7 +292,30 @@ def _check_template(template):
     return template
 
 
+def _check_stop(stop):
+    """Return the strings at which a response ends, in their order."""
+    stop = (stop,) if isinstance(stop, str) else stop
+    if not isinstance(stop, Sequence) or not all(isinstance(text, str) for text in stop):
+        raise TypeError(
+            "stop must be a str or a list of str, whose order is part of the settings, got "
+            f"{stop!r:.100}"
+        )
+    return tuple(stop)
+
+
+def _check_seed(seed):
+    """Return a seed as an int, or raise."""
+    try:
+        return operator.index(seed)
+    except TypeError:
+        raise TypeError(f"seed must be an int or None, got {seed!r:.100}") from None
+
+
 def _check_price(name, price):
-    if price < 0:
-        raise ValueError(f"{name} must not be negative, got {price!r}")
-    return price
+    """Return a price, which is NaN if it is not known, or raise."""
+    is_unknown = isinstance(price, Real) and math.isnan(price)
+    if is_unknown or (is_finite_number(price) and price >= 0):
+        return price
+    raise ValueError(
+        f"{name} must be a finite number of at least 0, or nan if it is not known, got {price!r}"
+    )

@@ -5,8 +5,10 @@ from typing import NamedTuple
 
 from dars_sklearn.generate._base import Choice
 
-# A larger body is a fault of the server, since no completion is this long.
-MAX_BODY_BYTES = 16 * 2**20
+__all__ = ["ChoiceError", "Completion", "read_completion"]
+
+# A larger number of tokens is a fault of the server, since no context is this long.
+_MAX_COUNT = 10**9
 
 
 class ChoiceError(ValueError):
@@ -43,7 +45,14 @@ def read_completion(body, chat, n):
     ChoiceError
         If the body does not follow the protocol.
     """
-    answer = _parse(body)
+    try:
+        return _read_answer(_parse(body), chat, n)
+    except RecursionError:
+        raise ChoiceError("the response body is nested too deeply") from None
+
+
+def _read_answer(answer, chat, n):
+    """Return the completion in a JSON object."""
     choices = answer.get("choices")
     if not isinstance(choices, list) or not choices:
         # Some servers report an error with status 200.
@@ -63,19 +72,11 @@ def read_completion(body, chat, n):
 
 
 def _parse(body):
-    if len(body) > MAX_BODY_BYTES:
-        raise ChoiceError(
-            f"the response body has {len(body) / 2**20:.0f} MiB, and at most "
-            f"{MAX_BODY_BYTES / 2**20:.0f} MiB are read"
-        )
+    """Return the JSON object of a body."""
     try:
         answer = json.loads(body)
     except ValueError as error:  # includes UnicodeDecodeError and JSONDecodeError
-        raise ChoiceError(
-            f"the response body is not valid JSON ({error}): {body[:80]!r}"
-        ) from error
-    except RecursionError as error:
-        raise ChoiceError("the response body is nested too deeply") from error
+        raise ChoiceError(f"the response body is not valid JSON ({error}): {body[:80]!r}") from None
     if not isinstance(answer, dict):
         raise ChoiceError(f"the response body is not a JSON object: {body[:80]!r}")
     return answer
@@ -107,12 +108,16 @@ def _make_choice(choice, text, finish_reason):
     if isinstance(logprobs, dict):
         tokens = logprobs.get("content") or logprobs.get("tokens")
     n_tokens = len(tokens) if isinstance(tokens, list) else None
-    # JSON may contain lone surrogates, which cannot be encoded as UTF-8 and so not be stored.
-    text = text.encode("utf-8", "replace").decode()
-    return Choice(text, finish_reason, n_tokens)
+    return Choice(_to_unicode(text), finish_reason and _to_unicode(finish_reason), n_tokens)
+
+
+def _to_unicode(text):
+    """Replace lone surrogates, which JSON may contain, but UTF-8 and so a store cannot."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _read_count(usage, name):
+    """Return a number of tokens, None if it is not reported, or impossible."""
     count = usage.get(name) if isinstance(usage, dict) else None
-    is_count = isinstance(count, int) and not isinstance(count, bool) and count >= 0
-    return count if is_count else None
+    is_count = isinstance(count, int) and not isinstance(count, bool)
+    return count if is_count and 0 <= count <= _MAX_COUNT else None

@@ -9,10 +9,14 @@ from pathlib import Path
 
 from joblib import cpu_count
 
-from dars_sklearn.generate._base import Choice, ModelBackend, check_at_least
+from dars_sklearn.generate._base import Choice, ModelBackend
+from dars_sklearn.generate._protocol import BackendError
 from dars_sklearn.utils._optional import import_optional
+from dars_sklearn.utils._validation import check_count
 
 __all__ = ["LlamaCppBackend"]
+
+_DEFAULT_CONTEXT_SIZE = 4096
 
 
 class LlamaCppBackend(ModelBackend):
@@ -69,6 +73,9 @@ class LlamaCppBackend(ModelBackend):
     One request generates all ``n`` samples of a prompt, so the prompt is processed once. The
     same seed, settings and prompt give the same responses on the same machine.
 
+    A store recognises responses by the name of the file, without its folder and its content, so
+    that it can be used on another machine. Give another file another name.
+
     Examples
     --------
     >>> from dars_sklearn.generate import LlamaCppBackend
@@ -92,7 +99,7 @@ class LlamaCppBackend(ModelBackend):
         input_price=math.nan,
         output_price=math.nan,
         n_threads=None,
-        context_size=4096,
+        context_size=_DEFAULT_CONTEXT_SIZE,
     ):
         self.path = os.fspath(path)
         super().__init__(
@@ -100,8 +107,18 @@ class LlamaCppBackend(ModelBackend):
             temperature=temperature, top_p=top_p, max_tokens=max_tokens, stop=stop, seed=seed,
             input_price=input_price, output_price=output_price,
         )  # fmt: skip
-        self.n_threads = n_threads
-        self.context_size = check_at_least("context_size", context_size, 1)
+        if n_threads is not None:
+            check_count(n_threads, "n_threads")
+        check_count(context_size, "context_size")
+        self.n_threads, self.context_size = n_threads, context_size
+
+    @property
+    def settings(self):
+        """Everything that determines a response, the file by its name without the folder."""
+        # A response ends where the context is full. The default is left out, as in the settings
+        # that existing stores contain.
+        is_default = self.context_size == _DEFAULT_CONTEXT_SIZE
+        return super().settings | ({} if is_default else {"context_size": self.context_size})
 
     def _sample_prompts(self, prompts, n, seeds):
         engine = _open_engine(self.path, self.n_threads, self.context_size, n, os.getpid())
@@ -114,16 +131,16 @@ class LlamaCppBackend(ModelBackend):
         start = time.perf_counter()
         try:
             answer = self._request(engine, prompt, n, seed)
+            latency = time.perf_counter() - start
+            if "choices" not in answer:
+                return BackendError(f"llama.cpp rejected the prompt: {answer!r:.300}")
+            choices = [
+                self._read_choice(choice)
+                for choice in sorted(answer["choices"], key=lambda choice: choice["index"])
+            ]
+            return self._price_request(choices, answer["usage"]["prompt_tokens"], latency)
         except Exception as error:  # other prompts of the call may still succeed
-            return error
-        if "choices" not in answer:
-            return RuntimeError(f"llama.cpp rejected the prompt: {answer!r:.300}")
-        latency = time.perf_counter() - start
-        choices = [
-            self._read_choice(choice)
-            for choice in sorted(answer["choices"], key=lambda choice: choice["index"])
-        ]
-        return self._price_request(choices, answer["usage"]["prompt_tokens"], latency)
+            return BackendError(f"llama.cpp failed with {type(error).__name__}: {error}"[:300])
 
     def _request(self, engine, prompt, n, seed):
         request = {
@@ -142,6 +159,11 @@ class LlamaCppBackend(ModelBackend):
         request |= {"messages": self.messages(prompt), "logprobs": True, "top_logprobs": 1}
         return engine.handle_chat_completions(request)
 
+    def _measure_template(self):
+        if not self.chat:
+            return None
+        return _measure_template(self.path, self.n_threads, self.context_size, self.system_prompt)
+
     def _read_choice(self, choice):
         text = choice["message"]["content"] if self.chat else choice["text"]
         # An empty response has no log-probabilities.
@@ -149,20 +171,46 @@ class LlamaCppBackend(ModelBackend):
         return Choice(text or "", choice["finish_reason"], len(tokens))
 
 
+@lru_cache(maxsize=64)
+def _measure_template(path, n_threads, context_size, system_prompt):
+    """Return the number of tokens of a chat without a question, None if the engine refuses it.
+
+    The system message and the shortest user message are included. The engine is closed again: how
+    many samples the engine of the requests will have to generate at a time is not known here.
+    """
+    messages = [] if system_prompt is None else [{"role": "system", "content": system_prompt}]
+    messages.append({"role": "user", "content": "."})
+    request = {"messages": messages, "n": 1, "max_tokens": 1}
+    _check_file(path)
+    answer = _new_engine(path, n_threads, context_size, 1).handle_chat_completions(request)
+    return answer.get("usage", {}).get("prompt_tokens")
+
+
 _OPENING = threading.Lock()
 
 
 def _open_engine(path, n_threads, context_size, n, pid):
     """Return the engine of a file in this process, shared by all backends of the file."""
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"there is no GGUF file at {path!r}")
+    _check_file(path)
     n_slots = 1 << (n - 1).bit_length()  # the next power of 2, so that few engines are opened
     with _OPENING:  # two threads must not load the weights twice
         return _cached_engine(path, n_threads, context_size, n_slots, pid)
 
 
+def _check_file(path):
+    """Raise if there is no file at a path."""
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"there is no GGUF file at {path!r}")
+
+
 @lru_cache(maxsize=8)
 def _cached_engine(path, n_threads, context_size, n_slots, pid):
+    """Return an engine that stays open."""
+    return _new_engine(path, n_threads, context_size, n_slots)
+
+
+def _new_engine(path, n_threads, context_size, n_slots):
+    """Open an engine; it is closed when nothing refers to it any more."""
     xllamacpp = import_optional("xllamacpp", extra="local", needed_by="LlamaCppBackend")
     n_threads = n_threads or cpu_count()
     params = xllamacpp.CommonParams()

@@ -1,15 +1,31 @@
 """Generation in this process by vLLM."""
 
+import copy
 import json
 import math
 import os
 import threading
 from functools import lru_cache
 
-from dars_sklearn.generate._base import Choice, ModelBackend, check_at_least
+from dars_sklearn.generate._base import Choice, ModelBackend
+from dars_sklearn.generate._protocol import BackendError
+from dars_sklearn.generate._secrets import find_secret
 from dars_sklearn.utils._optional import import_optional
+from dars_sklearn.utils._settings import settings_to_json
+from dars_sklearn.utils._validation import check_count
 
 __all__ = ["VLLMBackend"]
+
+# Arguments of the engine that say where and how fast it runs. Any other, such as a quantization,
+# may change the responses.
+_RESOURCE_ARGUMENTS = frozenset({
+    "block_size", "cpu_offload_gb", "data_parallel_size", "disable_custom_all_reduce",
+    "disable_log_stats", "distributed_executor_backend", "download_dir", "enable_chunked_prefill",
+    "enable_expert_parallel", "enable_prefix_caching", "enforce_eager", "gpu_memory_utilization",
+    "kv_cache_memory_bytes", "max_num_batched_tokens", "max_num_seqs",
+    "max_parallel_loading_workers", "num_gpu_blocks_override", "pipeline_parallel_size",
+    "swap_space", "tensor_parallel_size",
+})  # fmt: skip
 
 
 class VLLMBackend(ModelBackend):
@@ -49,12 +65,16 @@ class VLLMBackend(ModelBackend):
         responses of a call are returned, and stored, together.
     engine : dict or None, default=None
         Further arguments of ``vllm.LLM``, such as
-        ``{"gpu_memory_utilization": 0.8, "max_model_len": 8192}``.
+        ``{"gpu_memory_utilization": 0.8, "max_model_len": 8192}``. All but those that only say
+        where and how fast it runs, such as the first, are part of the settings by which a store
+        recognises responses.
 
     Raises
     ------
     ImportError
         On first use, if vLLM is not installed.
+    TypeError, ValueError
+        If ``engine`` contains anything that is not JSON, or a secret.
 
     See Also
     --------
@@ -66,6 +86,9 @@ class VLLMBackend(ModelBackend):
     Prefix caching is enabled, so the prompt is processed once for all its samples, and the
     beginning of a template once for all prompts. Latencies are not reported, since the
     responses of a batch have no latency of their own.
+
+    A store recognises responses by the name of the model or its folder, not by the weights. Give
+    other weights another name.
 
     Examples
     --------
@@ -96,17 +119,34 @@ class VLLMBackend(ModelBackend):
             temperature=temperature, top_p=top_p, max_tokens=max_tokens, stop=stop, seed=seed,
             input_price=input_price, output_price=output_price,
         )  # fmt: skip
-        self.batch_size = check_at_least("batch_size", batch_size, 1)
-        self.engine = engine or {}
+        check_count(batch_size, "batch_size")
+        self.batch_size = batch_size
+        self.engine = {} if engine is None else copy.deepcopy(engine)
+        settings_to_json(self.engine, "engine")
+        place = find_secret(self.engine, "engine")
+        if place is not None:
+            raise ValueError(
+                f"{place} is, or looks like, a secret, but engine is part of pickles; set it in "
+                "the environment, such as HF_TOKEN"
+            )
+
+    @property
+    def settings(self):
+        """Everything that determines a response, the arguments of the engine included."""
+        engine = {
+            name: value for name, value in self.engine.items() if name not in _RESOURCE_ARGUMENTS
+        }
+        # Without such arguments, the settings are those that existing stores contain.
+        return super().settings | ({"engine": engine} if engine else {})
 
     def _sample_prompts(self, prompts, n, seeds):
         with _OPENING:  # two threads must not load the weights twice
             engine = _open_engine(self.model, json.dumps(self.engine, sort_keys=True), os.getpid())
         try:
             return self._sample_batch(engine, prompts, n, seeds)
-        except Exception as error:
+        except Exception as error:  # vLLM has no common class for the errors of a prompt
             if len(prompts) == 1:
-                return [error]
+                return [BackendError(f"vLLM failed with {type(error).__name__}: {error}"[:300])]
             # vLLM rejects a batch because of one prompt; find the prompts that it accepts.
             return [
                 entry

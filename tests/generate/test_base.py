@@ -1,5 +1,6 @@
 import math
 
+import numpy as np
 import pytest
 
 from dars_sklearn.generate._base import Choice, ModelBackend
@@ -96,15 +97,44 @@ def test_a_choice_with_an_unknown_number_of_tokens_leaves_the_costs_of_the_other
 
 def test_the_highest_price_counts_a_token_per_byte_and_all_tokens_of_the_responses():
     backend = RecordingBackend(input_price=1e6, output_price=1e3, max_tokens=100)
-    # 5 bytes in UTF-8, and 16 tokens around the message.
-    assert backend.highest_price("Perú", n=3) == pytest.approx(5 + 16 + 0.3)
+    # 5 bytes in UTF-8, and 1024 tokens for the chat template.
+    assert backend.highest_price("Perú", n=3) == pytest.approx(5 + 1024 + 0.3)
     with_system = RecordingBackend(input_price=1e6, output_price=0, system_prompt="Short.")
-    assert with_system.highest_price("Perú", n=3) == pytest.approx(5 + 16 + 6 + 16)
+    assert with_system.highest_price("Perú", n=3) == pytest.approx(5 + 6 + 1024)
+    completion = RecordingBackend(input_price=1e6, output_price=0, chat=False, template="Q{prompt}")
+    assert completion.highest_price("Perú", n=3) == pytest.approx(1 + 5 + 16)
 
 
 def test_the_highest_price_counts_the_prompt_for_each_sample_that_is_a_request_of_its_own():
     backend = OneByOneBackend(input_price=1e6, output_price=1e3, max_tokens=100)
-    assert backend.highest_price("red", n=3) == pytest.approx(3 * (3 + 16) + 0.3)
+    assert backend.highest_price("red", n=3) == pytest.approx(3 * (3 + 1024) + 0.3)
+
+
+class MeasuredBackend(RecordingBackend):
+    """The chat template is known to add 30 tokens, and an attempt may be billed twice."""
+
+    def _measure_template(self):
+        return 30
+
+    def _max_attempts_billed(self):
+        return 2
+
+
+def test_the_highest_price_counts_a_measured_template_and_repeated_attempts():
+    backend = MeasuredBackend(input_price=1e6, output_price=1e3, max_tokens=100)
+    assert backend.highest_price("red", n=3) == pytest.approx(2 * (3 + 30 + 0.3))
+
+
+def test_the_highest_price_of_a_prompt_that_is_not_valid_unicode_is_bounded():
+    backend = RecordingBackend(input_price=1e6, output_price=0, chat=False)
+    assert backend.highest_price("a\ud800", n=1) == pytest.approx(1 + 3 + 16)
+
+
+def test_the_estimate_counts_a_token_for_four_bytes_and_the_template():
+    assert RecordingBackend().estimate_input_tokens("x" * 8) == 2 + 16
+    assert RecordingBackend(system_prompt="Be brief").estimate_input_tokens("x" * 8) == 4 + 32
+    assert RecordingBackend(chat=False).estimate_input_tokens("x" * 8) == 2
+    assert MeasuredBackend().estimate_input_tokens("x" * 8) == 2 + 30
 
 
 @pytest.mark.parametrize(
@@ -144,16 +174,46 @@ def test_the_repr_shortens_a_long_template():
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
+        ({"stop": {"a", "b"}}, "stop must be a str or a list of str"),
+        ({"stop": ["a", 1]}, r"stop must be .* got \['a', 1\]"),
+        ({"stop": iter("ab")}, "stop must be"),
+        ({"model": object()}, r"settings\['model'\] is of type 'object'"),
+        ({"max_tokens": np.int64(5)}, r"settings\['max_tokens'\] is of type 'int64'"),
+        ({"system_prompt": b"x"}, r"settings\['system_prompt'\] is of type 'bytes'"),
+    ],
+)
+def test_a_setting_that_is_not_json_is_named(parameters, message):
+    with pytest.raises(TypeError, match=message):
+        RecordingBackend(**parameters)
+
+
+def test_a_seed_may_be_any_integer():
+    assert type(RecordingBackend(seed=np.int64(5)).seed) is int
+    with pytest.raises(TypeError, match=r"seed must be an int or None, got 1\.5"):
+        RecordingBackend(seed=1.5)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
         ({"template": "no field"}, "template must contain '{prompt}' exactly once.*'no field'"),
         ({"template": "{prompt} {prompt}"}, "template must contain"),
         ({"template": "{prompt} {other}"}, "template must contain"),
         ({"template": "{}"}, "template must contain"),
-        ({"temperature": -0.1}, "temperature must be at least 0, got -0.1"),
-        ({"temperature": math.nan}, "temperature must be at least 0, got nan"),
-        ({"top_p": -1}, "top_p must be at least 0"),
-        ({"max_tokens": 0}, "max_tokens must be at least 1, got 0"),
-        ({"input_price": -1}, "input_price must not be negative, got -1"),
-        ({"output_price": -1}, "output_price must not be negative"),
+        ({"temperature": -0.1}, "temperature must be a finite number of at least 0, got -0.1"),
+        ({"temperature": math.nan}, "temperature must be a finite number .* got nan"),
+        ({"temperature": math.inf}, "temperature must be a finite number .* got inf"),
+        ({"temperature": True}, "temperature must be a finite number .* got True"),
+        ({"temperature": "0.7"}, "temperature must be a finite number .* got '0.7'"),
+        ({"top_p": -1}, "top_p must be a finite number of at least 0"),
+        ({"max_tokens": 0}, "max_tokens must be an int of at least 1, got 0"),
+        ({"max_tokens": 1.5}, "max_tokens must be an int of at least 1, got 1.5"),
+        ({"max_tokens": True}, "max_tokens must be an int of at least 1, got True"),
+        ({"input_price": -1}, "input_price must be a finite number of at least 0, .* got -1"),
+        ({"input_price": math.inf}, "input_price must be a finite number .* got inf"),
+        ({"input_price": "1"}, "input_price must be a finite number .* got '1'"),
+        ({"input_price": None}, "input_price must be .* or nan if it is not known, got None"),
+        ({"output_price": -1}, "output_price must be a finite number"),
         ({"chat": False, "system_prompt": "x"}, "system_prompt='x' requires chat=True"),
     ],
 )

@@ -2,7 +2,6 @@ import json
 
 import pytest
 
-from dars_sklearn.generate import _choices
 from dars_sklearn.generate._base import Choice
 from dars_sklearn.generate._choices import ChoiceError, read_completion
 
@@ -90,11 +89,21 @@ def test_usage_is_reported():
         None,
         "many",
         {},
-        *({"prompt_tokens": n, "completion_tokens": n} for n in (-1, True, 2.0, "3")),
+        *({"prompt_tokens": n, "completion_tokens": n} for n in (-1, True, 2.0, "3", 2**63)),
     ],
 )
 def test_usage_that_is_not_a_count_is_unknown(usage):
     completion = read({"choices": [chat_choice()], "usage": usage})
+    assert (completion.input_tokens, completion.output_tokens) == (None, None)
+
+
+def test_numbers_that_are_not_finite_are_read_where_they_do_not_matter():
+    body = (
+        b'{"choices": [{"message": {"content": "red"}, "logprobs": {"content": [{"logprob": '
+        b'-Infinity}]}}], "usage": {"prompt_tokens": NaN, "completion_tokens": Infinity}}'
+    )
+    completion = read_completion(body, True, 1)
+    assert completion.choices[0] == Choice("red", None, 1)
     assert (completion.input_tokens, completion.output_tokens) == (None, None)
 
 
@@ -131,9 +140,17 @@ def test_a_completion_without_a_text_is_invalid():
         read({"choices": [chat_choice()]}, chat=False)
 
 
-def test_a_body_that_is_too_large_is_not_parsed(monkeypatch):
-    body = b'{"choices": [{"text": "red"}]}'
-    monkeypatch.setattr(_choices, "MAX_BODY_BYTES", len(body))
-    assert read_completion(body, False, 1).choices[0].text == "red"
-    with pytest.raises(ChoiceError, match="the response body has 0 MiB, and at most 0 MiB"):
-        read_completion(body + b" ", False, 1)
+@pytest.mark.parametrize("depth", [500, 990, 2_000])
+def test_an_error_that_is_nested_is_no_crash(depth):
+    body = b'{"error": ' + b"[" * depth + b"]" * depth + b"}"
+    with pytest.raises(ChoiceError, match="no choices|nested too deeply"):
+        read_completion(body, True, 1)
+
+
+def test_a_number_of_more_digits_than_python_reads_is_invalid():
+    with pytest.raises(ChoiceError, match="not valid JSON"):
+        read_completion(b'{"choices": ' + b"9" * 5_000 + b"}", True, 1)
+
+
+def test_a_lone_surrogate_in_a_finish_reason_is_replaced():
+    assert read_one(chat_choice(finish_reason="st\ud800op")).finish_reason == "st?op"

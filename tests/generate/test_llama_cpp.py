@@ -1,3 +1,4 @@
+import math
 import pickle
 import sys
 import threading
@@ -8,7 +9,7 @@ import pytest
 from joblib import cpu_count
 from models import smol_path
 
-from dars_sklearn.generate import LlamaCppBackend
+from dars_sklearn.generate import BackendError, LlamaCppBackend
 
 
 class FakeXllamacpp:
@@ -124,9 +125,21 @@ def test_a_response_without_content_is_an_empty_text(xllamacpp, path, monkeypatc
 
 def test_a_failed_prompt_does_not_fail_the_other_prompts_of_its_call(xllamacpp, path):
     raised, rejected, good = LlamaCppBackend(path)(["raise", "reject", "red"], n=1)
-    assert str(raised) == "the context is full"
+    assert str(raised) == "llama.cpp failed with RuntimeError: the context is full"
+    assert isinstance(raised, BackendError)
+    assert isinstance(rejected, BackendError)
     assert str(rejected).startswith("llama.cpp rejected the prompt: {'error'")
     assert good[0].text == "red 0"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [{"choices": [{}]}, {"choices": 5}, {"choices": [{"index": 0, "message": None}]}, None, 5, []],
+)
+def test_an_answer_in_another_form_fails_one_prompt(answer, xllamacpp, path, monkeypatch):
+    monkeypatch.setattr(xllamacpp, "answer", lambda prompt, n, chat: answer)
+    (error,) = LlamaCppBackend(path)(["red"], n=1)
+    assert isinstance(error, BackendError)
 
 
 @pytest.mark.parametrize(("n", "n_slots"), [(1, 1), (2, 2), (3, 4), (8, 8), (9, 16)])
@@ -191,10 +204,79 @@ def test_the_settings_name_the_file_without_its_folder(tmp_path):
     assert LlamaCppBackend(tmp_path / "a" / "m.gguf").settings["model"] == "m.gguf"
 
 
-def test_an_invalid_context_size_is_named():
-    with pytest.raises(ValueError, match="context_size must be at least 1, got 0"):
-        LlamaCppBackend("model.gguf", context_size=0)
+def test_a_context_in_which_responses_end_elsewhere_is_among_the_settings():
+    default, small, large = (
+        LlamaCppBackend("m.gguf", context_size=size).settings for size in (4096, 64, 8192)
+    )
+    assert small != default != large != small
+    assert default == LlamaCppBackend("m.gguf", n_threads=3).settings
+    assert "context_size" not in default  # stores from before are recognised
+
+
+def test_an_invalid_size_or_number_of_threads_is_named():
+    for name in ("context_size", "n_threads"):
+        for value in (0, 1.5):
+            with pytest.raises(
+                ValueError, match=f"{name} must be an int of at least 1, got {value}"
+            ):
+                LlamaCppBackend("model.gguf", **{name: value})
     assert LlamaCppBackend("model.gguf", context_size=1).context_size == 1
+
+
+def test_the_chat_template_is_measured_once_by_the_engine(xllamacpp, path):
+    backend = LlamaCppBackend(
+        path, system_prompt="Be brief.", max_tokens=10, input_price=1e6, output_price=1e3
+    )
+    # The engine counts 3 tokens for the system message and the template.
+    assert backend.highest_price("red", n=2) == pytest.approx(3 + 3 + 0.02)
+    assert backend.highest_price("green", n=2) == pytest.approx(5 + 3 + 0.02)
+    (request,) = xllamacpp.requests
+    assert request["messages"] == [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "."},
+    ]
+    assert request["max_tokens"] == 1
+    assert backend.estimate_input_tokens("blue") == 1 + 3
+    assert len(xllamacpp.engines) == 1
+
+
+def test_without_prices_no_engine_is_opened_for_the_highest_price(xllamacpp, path):
+    assert math.isnan(LlamaCppBackend(path).highest_price("red", n=1))
+    assert xllamacpp.engines == []
+
+
+def test_the_highest_price_of_a_missing_file_names_it(tmp_path):
+    backend = LlamaCppBackend(tmp_path / "absent.gguf", input_price=1.0, output_price=1.0)
+    with pytest.raises(FileNotFoundError, match=r"there is no GGUF file at .*absent\.gguf"):
+        backend.highest_price("red", n=1)
+
+
+def test_a_completion_has_no_chat_template_to_measure(xllamacpp, path):
+    backend = LlamaCppBackend(path, chat=False, input_price=1e6, output_price=0)
+    assert backend.highest_price("red", n=1) == pytest.approx(3 + 16)
+    assert xllamacpp.requests == []
+
+
+def test_a_template_that_the_engine_refuses_is_bounded_as_that_of_any_model(
+    xllamacpp, path, monkeypatch
+):
+    monkeypatch.setattr(xllamacpp, "answer", lambda prompt, n, chat: {"error": {"code": 500}})
+    backend = LlamaCppBackend(path, input_price=1e6, output_price=0)
+    assert backend.highest_price("red", n=1) == pytest.approx(3 + 1024)
+    assert backend.estimate_input_tokens("blue") == 1 + 16
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("system_prompt", [None, "Be brief."])
+def test_a_real_model_is_not_billed_more_than_the_highest_price(system_prompt):
+    backend = LlamaCppBackend(
+        smol_path(), system_prompt=system_prompt, max_tokens=4, input_price=1.0, output_price=2.0
+    )
+    # The template of this model adds a system message of its own, but not beside another.
+    for prompt in ["Hi", "Was ist 2 + 2? 😀😀", "<|im_start|>system\n"]:
+        ((response,),) = backend([prompt], n=1)
+        assert response.spent <= backend.highest_price(prompt, 1)
+        assert backend.estimate_input_tokens(prompt) == pytest.approx(response.input_tokens, abs=12)
 
 
 @pytest.mark.real

@@ -3,6 +3,8 @@ import subprocess
 import sys
 import threading
 
+import pytest
+
 from dars_sklearn.generate._loop import event_loop, start
 
 FORK = """
@@ -40,3 +42,27 @@ def test_a_coroutine_can_be_started_while_another_loop_is_running():
 
 def test_a_forked_process_gets_a_loop_of_its_own():
     subprocess.run([sys.executable, "-c", FORK], check=True, timeout=60)
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt(), GeneratorExit()])
+def test_the_loop_survives_an_exception_that_is_meant_to_end_a_process(error):
+    async def fail():
+        raise error
+
+    async def wait_for_both():
+        await asyncio.gather(asyncio.create_task(fail()), asyncio.sleep(0), return_exceptions=True)
+
+    waiting = start(asyncio.sleep(0.05, "later"))
+    with pytest.raises(type(error)):
+        start(fail()).result(timeout=5)
+    start(wait_for_both()).exception(timeout=5)
+    assert waiting.result(timeout=5) == "later"
+    assert start(current_thread()).result(timeout=5).name == "dars_sklearn"
+
+
+def test_the_loop_continues_after_it_was_stopped():
+    async def stop():
+        asyncio.get_running_loop().stop()
+
+    start(stop()).result(timeout=5)
+    assert start(current_thread()).result(timeout=5).name == "dars_sklearn"

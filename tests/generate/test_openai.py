@@ -1,6 +1,7 @@
 import asyncio
 import copy
 import logging
+import math
 import pickle
 import time
 from functools import partial
@@ -120,12 +121,25 @@ def test_a_server_that_returns_one_of_two_choices_gets_one_request_per_sample():
 
 def test_the_highest_price_counts_the_prompt_for_each_request():
     with FakeServer(reject_several) as server:
-        backend = OpenAIBackend(
-            "m", server.base_url, input_price=1e6, output_price=0, max_tokens=10
-        )
-        assert backend.highest_price("red", n=4) == pytest.approx(3 + 16)
+        settings = {"input_price": 1e6, "output_price": 0, "max_retries": 0}
+        backend = OpenAIBackend("m", server.base_url, **settings)
+        # As long as nothing is known of the server, each sample may be a request of its own.
+        assert backend.highest_price("red", n=4) == pytest.approx(4 * (3 + 1024))
         backend(["red"], n=4)
-        assert backend.highest_price("red", n=4) == pytest.approx(4 * (3 + 16))
+        assert backend.highest_price("red", n=4) == pytest.approx(4 * (3 + 1024))
+    with FakeServer() as server:
+        backend = OpenAIBackend("m", server.base_url, **settings)
+        backend(["red"], n=4)
+        assert backend.highest_price("red", n=4) == pytest.approx(3 + 1024)
+
+
+def test_the_highest_price_counts_further_fields_and_an_attempt_that_is_lost():
+    prices = {"input_price": 1e6, "output_price": 1e6, "max_tokens": 10}
+    backend = OpenAIBackend("m", extra_body={"tools": ["x" * 100]}, **prices)
+    assert backend.highest_price("red", n=1) > 2 * (3 + 100 + 1024 + 10)
+    assert OpenAIBackend("m", **prices).highest_price("red", n=1) == 2 * (3 + 1024 + 10)
+    once = OpenAIBackend("m", max_retries=0, **prices)
+    assert once.highest_price("red", n=1) == 3 + 1024 + 10
 
 
 def test_a_rejected_prompt_is_not_mistaken_for_a_rejected_n():
@@ -402,7 +416,7 @@ def test_a_request_counts_the_estimated_prompt_and_all_tokens_that_it_may_genera
     monkeypatch.setattr(server_module.Server, "_wait_for_limits", record)
     with FakeServer() as server:
         OpenAIBackend("m", server.base_url, max_tokens=10)(["x" * 40], n=3)
-    assert counted == [40 / 4 + 3 * 10]
+    assert counted == [40 / 4 + 16 + 3 * 10]
 
 
 def test_an_unreachable_server_is_reported_before_collection():
@@ -481,18 +495,59 @@ def test_extra_fields_are_copied():
 
 
 @pytest.mark.parametrize(
+    ("field", "parameter"),
+    [
+        ("messages", "template and system_prompt"),
+        ("n", "the number of samples of a collection"),
+        ("stream", "the backend, which reads complete responses"),
+        ("max_tokens", "max_tokens"),
+        ("max_completion_tokens", "max_tokens and max_tokens_field"),
+        ("seed", "seed"),
+    ],
+)
+def test_a_further_field_that_has_a_parameter_is_refused(field, parameter):
+    message = f"extra_body contains '{field}', which is determined by {parameter}; remove it"
+    with pytest.raises(ValueError, match=message):
+        OpenAIBackend("m", extra_body={field: 1})
+
+
+def test_the_field_of_max_tokens_is_refused_as_a_further_field():
+    with pytest.raises(ValueError, match="'max_new_tokens', which is determined by max_tokens;"):
+        OpenAIBackend("m", max_tokens_field="max_new_tokens", extra_body={"max_new_tokens": 9})
+
+
+@pytest.mark.parametrize(
+    ("extra_body", "message"),
+    [
+        ({"stop_at": {1, 2}}, r"settings\['extra_body'\]\['stop_at'\] is of type 'set'"),
+        ({"a": [{"b": object()}]}, r"\['extra_body'\]\['a'\]\[0\]\['b'\] is of type 'object'"),
+        ({"logit_bias": {50256: -100}}, "has the key 50256, which is not a str"),
+        (["top_k"], "extra_body must be a dict, got 'list'"),
+        ([], "extra_body must be a dict, got 'list'"),
+    ],
+)
+def test_further_fields_that_are_not_json_are_named(extra_body, message):
+    with pytest.raises(TypeError, match=message):
+        OpenAIBackend("m", extra_body=extra_body)
+
+
+@pytest.mark.parametrize(
     ("parameters", "message"),
     [
         ({"template": "no field"}, "template must contain"),
-        ({"temperature": -1}, "temperature must be at least 0"),
-        ({"max_tokens": 0}, "max_tokens must be at least 1"),
+        ({"temperature": -1}, "temperature must be a finite number of at least 0"),
+        ({"max_tokens": 0}, "max_tokens must be an int of at least 1"),
         ({"usage": "some"}, "usage must be 'auto', 'all' or 'one', got 'some'"),
-        ({"concurrency": 0}, "concurrency must be at least 1, got 0"),
-        ({"requests_per_minute": 0}, "requests_per_minute must be at least 1, got 0"),
-        ({"tokens_per_minute": 0.5}, "tokens_per_minute must be at least 1, got 0.5"),
-        ({"timeout": -1}, "timeout must be at least 0, got -1"),
-        ({"max_retries": -1}, "max_retries must be at least 0, got -1"),
-        ({"input_price": -1}, "input_price must not be negative"),
+        ({"concurrency": 0}, "concurrency must be an int of at least 1, got 0"),
+        ({"concurrency": 2.5}, "concurrency must be an int of at least 1, got 2.5"),
+        ({"requests_per_minute": 0}, "requests_per_minute must be a finite number of at least 1"),
+        ({"requests_per_minute": math.inf}, "requests_per_minute must be .* got inf"),
+        ({"tokens_per_minute": 0.5}, "tokens_per_minute must be .* at least 1, got 0.5"),
+        ({"timeout": -1}, "timeout must be a finite number of at least 0, got -1"),
+        ({"timeout": math.inf}, "timeout must be a finite number of at least 0, got inf"),
+        ({"max_retries": -1}, "max_retries must be an int of at least 0, got -1"),
+        ({"max_retries": 1.5}, "max_retries must be an int of at least 0, got 1.5"),
+        ({"input_price": -1}, "input_price must be a finite number of at least 0"),
         ({"chat": False, "system_prompt": "x"}, "system_prompt='x' requires chat=True"),
     ],
 )

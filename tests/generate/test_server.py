@@ -1,27 +1,28 @@
 import asyncio
 import atexit
+import math
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from email.utils import formatdate
 
 import openai
 import pytest
 from servers import FakeServer, answer, refusal
 
-from dars_sklearn.exceptions import UsageWarning
 from dars_sklearn.generate import BackendError
 from dars_sklearn.generate import _server as server_module
-from dars_sklearn.generate._base import Choice
-from dars_sklearn.generate._choices import ChoiceError, Completion
+from dars_sklearn.generate._choices import ChoiceError
 from dars_sklearn.generate._loop import start
-from dars_sklearn.generate._server import RequestError, Server, open_server
+from dars_sklearn.generate._secrets import Credentials
+from dars_sklearn.generate._server import Failure, RequestError, Server, open_server
 
 ADDRESS = "http://127.0.0.1:9/v1"
 KEY = "sk-verysecret-0123456789"
 
 
-def server_at(base_url=ADDRESS, key="none", concurrency=4, per_minute=None, tokens_per_minute=None):
-    return Server(base_url, key, concurrency, per_minute, tokens_per_minute)
+def server_at(base_url=ADDRESS, key=None, concurrency=4, per_minute=None, tokens_per_minute=None):
+    return Server(base_url, Credentials(key), concurrency, per_minute, tokens_per_minute)
 
 
 def post(server, body=None, *, timeout=5.0, max_retries=2, read=bytes.decode):
@@ -30,12 +31,7 @@ def post(server, body=None, *, timeout=5.0, max_retries=2, read=bytes.decode):
         body, chat="messages" in body, n_tokens=1, timeout=timeout, max_retries=max_retries,
         read=read,
     )  # fmt: skip
-    return start(request).result(timeout=30)
-
-
-def completion(texts, counts, total):
-    choices = [Choice(text, "stop", count) for text, count in zip(texts, counts, strict=True)]
-    return Completion(choices, 7, total)
+    return start(request).result(timeout=30).content
 
 
 @pytest.fixture
@@ -56,9 +52,10 @@ def always(response):
 
 
 def test_backends_of_one_server_key_and_limits_share_a_connection():
-    settings = (ADDRESS, "key", 4, None, None, 1)
+    settings = (ADDRESS, Credentials("key"), 4, None, None, 1)
     assert open_server(*settings) is open_server(*settings)
-    for position, other in enumerate(["http://127.0.0.1:8/v1", "other", 5, 60, 60, 2]):
+    others = ["http://127.0.0.1:8/v1", Credentials("other"), 5, 60, 60, 2]
+    for position, other in enumerate(others):
         changed = [*settings[:position], other, *settings[position + 1 :]]
         assert open_server(*changed) is not open_server(*settings)
 
@@ -125,14 +122,109 @@ def test_a_server_that_says_how_long_to_wait_is_left_alone_by_all_requests(heade
         first.result(timeout=5)
 
 
-def test_a_shorter_wait_does_not_end_a_longer_one(monkeypatch):
-    monkeypatch.setattr(server_module.time, "monotonic", lambda: 100.0)
-    with FakeServer(always(lambda: refusal(503, "busy", retry_after="0"))) as fake:
+def fail_with(requested_wait, is_transient=True):
+    return Failure("busy", is_transient=is_transient, requested_wait=requested_wait)
+
+
+def test_a_shorter_wait_does_not_end_a_longer_one():
+    server = server_at()
+    server._record_pause(fail_with(5.0))
+    end = server._pause_until
+    for failure in (fail_with(0.0), fail_with(None), fail_with(30.0, is_transient=False)):
+        server._record_pause(failure)
+        assert server._pause_until == end
+    server._record_pause(fail_with(30.0))
+    assert server._pause_until > end + 20
+
+
+@pytest.mark.parametrize("max_retries", [0, 1])
+@pytest.mark.parametrize("concurrency", [1, 2])
+def test_requests_that_wait_for_a_slot_wait_as_long_as_the_server_asks(max_retries, concurrency):
+    sent, in_flight_before = [], concurrency  # they may be on their way when the first fails
+
+    def reject_first(number, body):
+        sent.append(time.monotonic())
+        return refusal(429, "slow down", retry_after="0.7") if number == 0 else None
+
+    with FakeServer(reject_first, latency=0.02) as fake:
+        server = server_at(fake.base_url, concurrency=concurrency)
+        body = {"model": "m", "prompt": "red"}
+        requests = [
+            server.post(
+                body, chat=False, n_tokens=1, timeout=5.0, max_retries=max_retries, read=bytes
+            )
+            for _ in range(6)
+        ]
+        start(wait_for(requests)).result(timeout=30)
+    assert len(sent) == 6 + max_retries
+    assert min(sent[in_flight_before:]) - sent[0] > 0.65
+
+
+async def wait_for(requests):
+    return await asyncio.gather(*requests, return_exceptions=True)
+
+
+def test_a_server_that_asks_for_no_wait_is_asked_again_after_the_usual_one(attempts):
+    refuse = always(lambda: refusal(429, "slow down", retry_after="0"))
+    with FakeServer(refuse) as fake, pytest.raises(RequestError, match="slow down"):
+        post(server_at(fake.base_url), max_retries=3)
+    assert attempts == [0, 1, 2]
+
+
+def test_a_request_that_cannot_succeed_later_makes_no_other_wait():
+    refuse = always(lambda: refusal(429, "insufficient_quota", retry_after="30"))
+    with FakeServer(refuse) as fake:
         server = server_at(fake.base_url)
-        server._pause_until = 99.0
-        with pytest.raises(RequestError):
-            post(server, max_retries=1)
-    assert server._pause_until == 100.0
+        for _ in range(2):
+            with pytest.raises(RequestError, match="insufficient_quota"):
+                post(server)
+    assert len(fake.requests) == 2
+
+
+def test_a_request_waits_for_the_rate_limits_before_it_waits_for_the_end_of_a_pause():
+    server = server_at(tokens_per_minute=600)
+
+    async def wait_while_a_pause_begins():
+        await server._wait_for_limits(600)
+        waiting = asyncio.create_task(server._wait_for_limits(3))  # 0.3 s
+        await asyncio.sleep(0.1)
+        server._record_pause(fail_with(0.6))
+        begin = time.monotonic()
+        await waiting
+        return time.monotonic() - begin
+
+    assert start(wait_while_a_pause_begins()).result(timeout=30) > 0.55
+
+
+def test_several_threads_open_one_connection(monkeypatch):
+    class SlowServer(Server):
+        def __init__(self, *settings):
+            time.sleep(0.05)
+            super().__init__(*settings)
+
+    monkeypatch.setattr(server_module, "Server", SlowServer)
+    settings = ("http://127.0.0.1:7/v1", Credentials("threads"), 4, None, None, 1)
+    with ThreadPoolExecutor(4) as pool:
+        servers = list(pool.map(lambda _: open_server(*settings), range(4)))
+    assert len(set(map(id, servers))) == 1
+
+
+def test_a_connection_is_kept_however_many_are_opened():
+    settings = ("http://127.0.0.1:7/v1", Credentials("many"), 4, None, None)
+    first = open_server(*settings, 1)
+    for pid in range(2, 80):
+        open_server(*settings, pid)
+    assert open_server(*settings, 1) is first
+
+
+def test_what_is_known_of_a_server_is_known_of_one_kind_of_requests():
+    server, fields = server_at(), {"model": "a", "temperature": 0.7, "provider": {"order": ["x"]}}
+    known = server.behaviour(True, fields)
+    assert server.behaviour(True, dict(reversed(fields.items()))) is known
+    others = [{"model": "b"}, {"temperature": 0}, {"provider": {"order": ["y"]}}]
+    for other in others:
+        assert server.behaviour(True, fields | other) is not known
+    assert server.behaviour(False, fields) is not known
 
 
 @pytest.mark.parametrize(
@@ -183,14 +275,51 @@ def test_a_permanent_status_is_not_retried(status, message, attempts):
     assert attempts == []
 
 
-def test_an_invalid_body_is_retried_and_then_reported(attempts):
-    def reject(body):
-        raise ChoiceError("no choices")
+def reject_body(body):
+    raise ChoiceError("no choices")
 
+
+def test_an_invalid_body_is_retried_and_then_reported(attempts):
     with FakeServer() as fake, pytest.raises(RequestError, match="no choices") as caught:
-        post(server_at(fake.base_url), read=reject, max_retries=1)
+        post(server_at(fake.base_url), read=reject_body, max_retries=1)
     assert caught.value.status is None
+    assert math.isnan(caught.value.spent)
     assert len(fake.requests) == 2
+
+
+def test_an_attempt_that_may_have_been_billed_is_repeated_once(attempts):
+    with FakeServer() as fake, pytest.raises(RequestError, match="no choices"):
+        post(server_at(fake.base_url), read=reject_body, max_retries=6)
+    assert len(fake.requests) == 2
+
+
+def test_an_answer_after_an_attempt_that_may_have_been_billed_is_not_the_only_bill(attempts):
+    bodies = []
+
+    def reject_first(body):
+        bodies.append(body)
+        return reject_body(body) if len(bodies) == 1 else body
+
+    with FakeServer() as fake:
+        request = server_at(fake.base_url).post(
+            {"model": "m", "prompt": "red"}, chat=False, n_tokens=1, timeout=5.0, max_retries=1,
+            read=reject_first,
+        )  # fmt: skip
+        assert not start(request).result(timeout=30).is_only_bill
+
+
+def test_the_latency_is_that_of_the_last_attempt(monkeypatch):
+    monkeypatch.setattr(server_module, "_backoff", lambda attempt: 0.5)
+
+    def reject_first(number, body):
+        return refusal(503, "busy") if number == 0 else None
+
+    with FakeServer(reject_first) as fake:
+        request = server_at(fake.base_url).post(
+            {"model": "m", "prompt": "red"}, chat=False, n_tokens=1, timeout=5.0, max_retries=1,
+            read=bytes,
+        )  # fmt: skip
+        assert start(request).result(timeout=30).latency < 0.4
 
 
 def test_an_error_of_the_reader_that_is_no_fault_of_the_server_is_raised(attempts):
@@ -210,9 +339,10 @@ def test_a_timeout_is_retried_and_then_reported(attempts):
 
 
 def test_a_failed_connection_is_retried_and_then_reported(attempts):
-    with pytest.raises(RequestError, match="connection failed: .+"):
+    with pytest.raises(RequestError, match="connection failed: .+") as caught:
         post(server_at(), max_retries=2)
     assert attempts == [0, 1]
+    assert caught.value.spent == 0.0
 
 
 def test_an_error_message_is_shortened():
@@ -266,13 +396,8 @@ def test_a_server_that_does_not_respond_fails_the_check(monkeypatch):
     with pytest.raises(BackendError, match=f"no server answers at {ADDRESS} .*ends in /v1"):
         start(server_at().check()).result(timeout=30)
     monkeypatch.setattr(server_module, "_CHECK_TIMEOUT", 0.1)
-    with Hanging() as fake, pytest.raises(BackendError, match=r"no server answers .*\(Timeout"):
+    with Hanging() as fake, pytest.raises(BackendError, match=r"no server answers .*\(timeout"):
         start(server_at(fake.base_url).check()).result(timeout=30)
-
-
-def test_the_key_is_removed_from_messages_but_not_the_word_none():
-    assert server_at(key=KEY)._hide_key(f"what is {KEY}?") == "what is <API key>?"
-    assert server_at()._hide_key("none of these") == "none of these"
 
 
 def test_connections_are_closed_at_exit_and_errors_are_ignored(monkeypatch):
@@ -290,97 +415,9 @@ def test_connections_are_closed_at_exit_and_errors_are_ignored(monkeypatch):
     close()
 
 
-@pytest.mark.parametrize(
-    ("usage", "texts", "counts", "total", "expected"),
-    [
-        # The count of a single choice is the server's, if it reports one.
-        ("auto", ["a"], [3], 5, [5]),
-        ("auto", ["a"], [3], None, [3]),
-        ("auto", ["a"], [None], None, [None]),
-        # A count of all choices is divided in proportion to their lengths.
-        ("all", ["aaa", "a"], [None, None], 6, [4, 2]),
-        ("all", ["aaa", "a"], [9, 9], 6, [4, 2]),
-        ("all", ["aa", "a", "a"], [None] * 3, 5, [2, 2, 1]),
-        ("all", ["aaa", "a"], [None, None], 4, [3, 1]),
-        ("all", ["é", "aa"], [None, None], 10, [5, 5]),
-        # Without a count, or with the count of one choice, the tokens are counted.
-        ("all", ["aaa", "a"], [9, 8], None, [9, 8]),
-        ("one", ["aaa", "a"], [9, 8], 9, [9, 8]),
-        ("auto", ["aaa", "a"], [9, 8], None, [9, 8]),
-        # An empty response has no log-probabilities.
-        ("one", ["aaa", ""], [9, None], 9, [9, 0]),
-    ],
-)
-def test_output_tokens_of_each_choice(usage, texts, counts, total, expected):
-    assert server_at().output_tokens(completion(texts, counts, total), usage) == expected
-
-
-@pytest.mark.parametrize(
-    ("texts", "counts", "total", "inferred"),
-    [
-        # Counted by log-probabilities: 4 + 5 + 6 tokens, with or without an end for each.
-        (["x"] * 3, [4, 5, 6], 15, "all"),
-        (["x"] * 3, [4, 5, 6], 12, "all"),
-        (["x"] * 3, [4, 5, 6], 18, "all"),
-        (["x"] * 3, [4, 5, 6], 7, "one"),
-        (["x"] * 3, [4, 5, 6], 3, "one"),
-        (["x"] * 3, [4, 5, 6], 9, None),
-        (["x"] * 3, [4, 5, 6], 2, None),
-        # Too short: the total of all may be that of one.
-        (["x"] * 3, [1, 2, 9], 12, None),
-        (["x"] * 3, [2, 2, 9], 13, "all"),
-        # Not counted: more tokens than the longest text has bytes are those of several texts.
-        (["xx", "xxxx"], [None, None], 6, "all"),
-        (["xx", "xxxx"], [None, None], 5, None),
-        (["xx", "é"], [None, 4], 4, "all"),
-    ],
-)
-def test_whether_a_count_covers_all_choices_is_inferred(texts, counts, total, inferred):
-    server = server_at()
-    assert server.usage is None
-    if inferred is None and None in counts:
-        with pytest.warns(UsageWarning):
-            server.output_tokens(completion(texts, counts, total), "auto")
-    else:
-        server.output_tokens(completion(texts, counts, total), "auto")
-    assert server.usage == inferred
-
-
-def test_what_was_inferred_is_used_for_later_requests():
-    server = server_at()
-    server.output_tokens(completion(["x"] * 3, [4, 5, 6], 15), "auto")
-    later = completion(["aaa", "a"], [None, None], 3)
-    assert server.output_tokens(later, "auto") == [2, 1]
-    server.output_tokens(completion(["x"] * 3, [4, 5, 6], 5), "auto")
-    assert server.usage == "all"
-
-
-def test_what_the_user_says_is_not_inferred():
-    server = server_at()
-    server.output_tokens(completion(["x"] * 3, [4, 5, 6], 15), "one")
-    assert server.usage is None
-
-
-def test_an_ambiguous_count_is_reported_and_not_used():
-    with pytest.warns(UsageWarning, match="reports 4 output tokens for 2 choices.*usage='one'"):
-        counts = server_at().output_tokens(completion(["xxxx", "xxxx"], [None, 3], 4), "auto")
-    assert counts == [None, None]
-
-
-def test_a_server_is_expected_to_support_several_choices_until_it_does_not():
-    assert server_at().supports_n
-
-
 def test_the_client_makes_no_retries_of_its_own():
     assert server_at()._client.max_retries == 0
     assert isinstance(server_at()._client, openai.AsyncOpenAI)
-
-
-def test_the_shares_of_a_count_sum_to_it():
-    for total in range(20):
-        shares = server_module._proportional_shares(total, [3, 1, 1, 2])
-        assert sum(shares) == total
-        assert all(isinstance(share, int) for share in shares)
 
 
 def test_a_good_answer_of_the_fake_server_counts_all_choices():

@@ -150,9 +150,45 @@ def test_a_missing_vllm_names_the_extra(monkeypatch):
 def test_a_collector_passes_as_many_prompts_as_the_batch_size():
     assert VLLMBackend("m").batch_size == 256
     assert VLLMBackend("m", batch_size=1).batch_size == 1
-    with pytest.raises(ValueError, match="batch_size must be at least 1, got 0"):
+    with pytest.raises(ValueError, match="batch_size must be an int of at least 1, got 0"):
         VLLMBackend("m", batch_size=0)
 
 
 def test_the_model_may_be_a_folder(tmp_path):
     assert VLLMBackend(tmp_path).settings["model"] == str(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "engine",
+    [
+        {"quantization": "fp8"}, {"dtype": "float32"}, {"max_model_len": 64}, {"revision": "abc"},
+        {"hf_overrides": {"rope_theta": 1e6}}, {"an_argument_of_the_future": 1},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_arguments_of_the_engine_that_may_change_responses_are_among_the_settings(engine):
+    backend = VLLMBackend("m", engine=engine | {"gpu_memory_utilization": 0.8})
+    assert backend.settings == VLLMBackend("m").settings | {"engine": engine}
+
+
+@pytest.mark.parametrize("engine", [None, {}, {"gpu_memory_utilization": 0.8, "swap_space": 4}])
+def test_arguments_that_only_say_where_the_engine_runs_are_not(engine):
+    assert "engine" not in VLLMBackend("m", engine=engine).settings
+
+
+def test_the_arguments_of_the_engine_are_copied():
+    engine = {"hf_overrides": {"rope_theta": 1e6}}
+    backend = VLLMBackend("m", engine=engine)
+    engine["hf_overrides"]["rope_theta"] = 1e4
+    assert backend.engine == {"hf_overrides": {"rope_theta": 1e6}}
+
+
+def test_arguments_of_the_engine_that_are_no_dict_are_refused():
+    with pytest.raises(TypeError, match="must be a dict"):
+        VLLMBackend("m", engine=[])
+
+
+@pytest.mark.parametrize("engine", [{"load": {1, 2}}, {"dtype": object()}])
+def test_arguments_of_the_engine_that_are_not_json_are_named(engine):
+    with pytest.raises(TypeError, match=r"settings of engine are not JSON: settings\['"):
+        VLLMBackend("m", engine=engine)
