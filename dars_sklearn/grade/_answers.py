@@ -1,34 +1,51 @@
-"""Helpers shared by the graders: reading references, and normalising answers and numbers."""
+"""Helpers shared by the graders: reading references, and comparing short answers."""
 
 import re
 import string
 from numbers import Real
 
+from dars_sklearn.grade._numbers import CURRENCIES, NUMERAL, parse_numeral, to_ascii_digits
+
 __all__ = [
     "ARTICLES",
+    "LONGEST_RESPONSE",
     "accepted_answers",
     "check_which",
-    "find_numbers",
+    "contains_answer",
+    "drop_articles",
+    "equals_answer",
     "first_nonempty_line",
     "normalize_answer",
     "select_match",
     "shorten",
+    "shorten_for",
+    "split_words",
 ]
 
-ARTICLES = re.compile(r"\b(a|an|the)\b")
-_PUNCTUATION = str.maketrans(
-    dict.fromkeys(string.punctuation + "‘’“”«»…–—¡¿", " ") | {"'": None, "’": None}
-)
-# A hyphen before a number is its sign only if no word character precedes the hyphen.
-_NUMBER = re.compile(
-    r"(?<![\w.])[-+]?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?(?:e[-+]?\d+)?(?![\w])|"
-    r"(?<![\w.])[-+]?\.\d+(?![\w])",
+# Characters of a response that are read: half from its beginning, half from its end.
+LONGEST_RESPONSE = 100_000
+ARTICLES = {"a", "an", "the"}
+# White space, without the control characters that str.split() and \s also take for it.
+_SPACES = " \t\n\r\f\v\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+_PLAIN_WORD = re.compile(f"[^{_SPACES}]+")
+_FIRST_LINE = re.compile(rf"[^{_SPACES}][^\n]*")
+_SYMBOLS = "%‰°±×÷√∞≤≥≠≈→"
+_SEPARATORS = f"{_SPACES}{re.escape(string.punctuation)}‘’“”«»…–—¡¿{_SYMBOLS}{CURRENCIES}"
+_CHARACTER = f"[^{_SEPARATORS}]"
+_WORD = re.compile(
+    # Most separators begin no word; to say so makes the search several times faster.
+    rf"(?![{_SPACES}\"#&'()*,:;?@[\\\]_`{{|}}~])(?:"
+    rf"{NUMERAL}(?P<unit>[ \u00a0\u202f]?[{CURRENCIES}](?![ \u00a0\u202f]?\d))?"
+    # "U.S." is "US".
+    r"|(?P<initials>(?<![\w.])(?:[^\W\d_]\.){2,}[^\W\d_]?(?!\w))"
+    # "A-" and "O-" are a mark and a blood group; ".NET", "C++" and "C#" are names.
+    r"|(?P<word>(?<![\w.-])[^\W\d_]{1,2}-(?![\w>-])"
+    rf"|(?:(?<![\w.])\.(?=[^\W\d_]))?{_CHARACTER}(?:{_CHARACTER}|['’](?={_CHARACTER}))*"
+    r"(?:(?:\+\+|[+#])(?![\w+#]))?)"
+    # Other symbols that distinguish answers.
+    rf"|(?P<symbol>!=|[<>=^+{_SYMBOLS}]|(?<=\d)/(?=\d)))",
     re.IGNORECASE,
 )
-_MINUS_SIGNS = str.maketrans("−–", "--")
-# Stand-ins for the decimal point and the minus sign of a number, which the removal of
-# punctuation must leave in place.
-_POINT, _MINUS = "\x00", "\x01"
 
 
 def normalize_answer(text):
@@ -36,7 +53,9 @@ def normalize_answer(text):
 
     The text is put in lower case; punctuation, articles and superfluous spaces are removed;
     and numbers are written in one format, so that "The 1,000.0 men." and "1000 men" have
-    the same normal form.
+    the same normal form. What distinguishes answers stays: "C", "C++" and "C#" are different,
+    and so are "$5", "5 %" and "5". An article at the end stays, since it is a name, as in
+    "vitamin A". A text of punctuation alone keeps it.
 
     Parameters
     ----------
@@ -46,7 +65,7 @@ def normalize_answer(text):
     Returns
     -------
     str
-        The normal form, which may be empty.
+        The normal form, which is empty only if the text is blank.
 
     References
     ----------
@@ -59,27 +78,138 @@ def normalize_answer(text):
     >>> normalize_answer("  The answer: 1,000.50!")
     'answer 1000.5'
     """
-    text = _NUMBER.sub(_canonical_number, text.translate(_MINUS_SIGNS).lower())
-    text = text.translate(_PUNCTUATION).replace(_POINT, ".").replace(_MINUS, "-")
-    return " ".join(ARTICLES.sub(" ", text).split())
+    words = drop_articles(split_words(text.lower()))
+    return " ".join(words) or _collapse_spaces(text.lower())
 
 
-def _canonical_number(match):
-    """Write a matched number in one format, with stand-ins for its point and sign."""
-    text = match[0].replace(",", "").removeprefix("+")
-    if "e" not in text:
-        whole, _, decimals = text.partition(".")
-        sign = "-" if whole.startswith("-") else ""
-        whole = whole.removeprefix("-").lstrip("0") or "0"
-        decimals = decimals.rstrip("0")
-        text = sign + whole + ("." + decimals if decimals else "")
-    return text.replace(".", _POINT).replace("-", _MINUS)
+def split_words(text):
+    """Split a text into words without punctuation, and write numbers in one format.
+
+    Parameters
+    ----------
+    text : str
+        A text.
+
+    Returns
+    -------
+    list of str
+        The words, in the case of the text. Symbols that distinguish answers are words.
+    """
+    words = []
+    for match in _WORD.finditer(to_ascii_digits(text)):
+        kind, word = match.lastgroup, match[0]
+        if kind == "word":
+            words.append(word.replace("'", "").replace("’", ""))
+        elif kind == "symbol":
+            words.append(word)
+        elif kind == "initials":
+            words.append(word.replace(".", ""))
+        elif word.isdecimal():
+            words.append(word.lstrip("0") or "0")
+        else:
+            words += _split_numeral(match)
+    return words
 
 
-def find_numbers(text):
-    """List the numbers in a text, as floats, in the order in which they occur."""
-    matches = _NUMBER.finditer(text.translate(_MINUS_SIGNS))
-    return [float(match[0].replace(",", "")) for match in matches]
+def _split_numeral(match):
+    """List a matched number and its currency, which follows it in the normal form."""
+    numbers = [numeral.canonical for numeral in parse_numeral(match)]
+    if not numbers:  # a date or a version
+        numbers = re.findall(r"\d+", match["digits"])
+    currency, unit = match["currency"], (match["unit"] or "").strip()
+    if currency == unit == "$":  # a formula in LaTeX
+        return numbers
+    return numbers + [symbol for symbol in (currency, unit) if symbol]
+
+
+def drop_articles(words):
+    """Leave out the articles among words, but not the last word, which is a name."""
+    return [word for word in words[:-1] if word.lower() not in ARTICLES] + words[-1:]
+
+
+def _collapse_spaces(text):
+    return " ".join(_PLAIN_WORD.findall(text))
+
+
+def equals_answer(text, reference):
+    """Return whether a response equals an accepted answer after normalisation.
+
+    Parameters
+    ----------
+    text : str
+        The response.
+    reference : str, number, or list of them
+        The accepted answers.
+
+    Returns
+    -------
+    bool
+        True if one of them is equal, with or without its articles.
+    """
+    golds = accepted_answers(reference)
+    text = shorten_for(golds, text).lower()
+    words = split_words(text)
+    without_articles = drop_articles(words)
+    for gold in map(str.lower, golds):
+        gold_words = split_words(gold)
+        if not gold_words:
+            is_equal = _collapse_spaces(text) == _collapse_spaces(gold)
+        else:
+            is_equal = words == gold_words or without_articles == drop_articles(gold_words)
+        if is_equal:
+            return True
+    return False
+
+
+def contains_answer(text, reference):
+    """Return whether a response contains an accepted answer as whole words.
+
+    Parameters
+    ----------
+    text : str
+        The response.
+    reference : str, number, or list of them
+        The accepted answers. One that consists of an article alone, such as "A", is found in the
+        same case, or as the last word.
+
+    Returns
+    -------
+    bool
+        True if one of them is contained, with or without its articles.
+
+    Raises
+    ------
+    ValueError
+        If an accepted answer is blank.
+    """
+    golds = accepted_answers(reference)
+    if any(not _collapse_spaces(gold) for gold in golds):
+        raise ValueError(f"the reference {reference!r} contains a blank answer")
+    text = shorten_for(golds, text)
+    cased = split_words(text)
+    words = [word.lower() for word in cased]
+    without_articles = drop_articles(words)
+    for gold in golds:
+        gold_words = split_words(gold)
+        lower = [word.lower() for word in gold_words]
+        if not gold_words:
+            found = _is_within([_collapse_spaces(gold)], [_collapse_spaces(text)])
+        elif ARTICLES.issuperset(lower):
+            found = _is_within(gold_words, cased) or _is_within(lower, without_articles)
+        else:
+            found = _is_within(lower, words) or _is_within(drop_articles(lower), without_articles)
+        if found:
+            return True
+    return False
+
+
+def _is_within(words, text_words):
+    return f" {' '.join(words)} " in f" {' '.join(text_words)} "
+
+
+def shorten_for(golds, text):
+    """Bound the length of a response, but not below that of an answer which it may equal."""
+    return shorten(text, max(LONGEST_RESPONSE, 2 * max(map(len, golds))))
 
 
 def accepted_answers(reference):
@@ -126,7 +256,8 @@ def select_match(matches, which):
 
 def first_nonempty_line(text):
     """Return the first line of a text that is not blank, or an empty text."""
-    return text.strip().partition("\n")[0]
+    line = _FIRST_LINE.search(text)
+    return line[0] if line else ""
 
 
 def shorten(text, longest, separator="\n"):

@@ -4,7 +4,13 @@ from typing import NamedTuple
 
 from dars_sklearn.grade._reasons import format_reason, list_reasons
 
-__all__ = ["Grade", "apply_grader", "describe_grading_errors"]
+__all__ = [
+    "Grade",
+    "add_queries",
+    "apply_grader",
+    "describe_grading_errors",
+    "reference_fields",
+]
 
 
 class Grade(NamedTuple):
@@ -12,6 +18,51 @@ class Grade(NamedTuple):
 
     score: float | None
     error: str | None
+
+
+def add_queries(grader, references, queries):
+    """Add the queries to the references of a grader that needs them.
+
+    Parameters
+    ----------
+    grader : callable
+        The grader. Its attribute ``needs_query`` says whether it needs the queries.
+    references : sequence of object
+        References.
+    queries : sequence of str
+        The query of each reference.
+
+    Returns
+    -------
+    list
+        The references; for a grader that needs the queries, dicts with the keys "query" and,
+        unless the reference is None, "reference". A reference that is a dict keeps its keys.
+    """
+    if not getattr(grader, "needs_query", False):
+        return list(references)
+    return [
+        {"query": query} | reference_fields(reference)
+        for reference, query in zip(references, queries, strict=True)
+    ]
+
+
+def reference_fields(reference):
+    """Return a reference as a dict, as a grader gets it that reads several fields.
+
+    Parameters
+    ----------
+    reference : object
+        A reference, or None.
+
+    Returns
+    -------
+    dict
+        The reference itself if it is a dict, else the dict with the key "reference" alone; empty
+        for None.
+    """
+    if isinstance(reference, dict):
+        return reference
+    return {} if reference is None else {"reference": reference}
 
 
 def apply_grader(grader, texts, references):
@@ -42,7 +93,9 @@ def apply_grader(grader, texts, references):
         ]
     try:
         scores = list(grade_many(texts, references))
-    except Exception as error:
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # asyncio.CancelledError, for instance
         return [Grade(None, format_reason(error))] * len(texts)
     if len(scores) != len(texts):
         error = f"grade_many returned {len(scores)} scores for {len(texts)} responses"
@@ -53,18 +106,20 @@ def apply_grader(grader, texts, references):
 def _grade_one(grader, text, reference):
     try:
         score = grader(text, reference)
-    except Exception as error:
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # asyncio.CancelledError, for instance
         return Grade(None, format_reason(error))
     return _check_score(score)
 
 
 def _check_score(score):
     """Return a grade: with the score if it is a number in [0, 1], else with an error."""
-    if isinstance(score, Exception):
+    if isinstance(score, BaseException):
         return Grade(None, format_reason(score))
     try:
         number = float(score)
-    except Exception:
+    except Exception:  # whatever __float__ of a grader's object may raise
         return Grade(None, f"score {score!r:.100} is not a number")
     if not 0 <= number <= 1:
         return Grade(None, f"score {number!r} is not in [0, 1]")

@@ -67,13 +67,13 @@ class _Worker:
     def _start(self):
         self._process = subprocess.Popen(
             # Run as a script, so that it does not import this package, which takes seconds.
-            [sys.executable, str(Path(__file__).with_name("_worker.py"))],
+            [sys.executable, str(Path(__file__).with_name("_worker.py")), str(os.getpid())],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
         )
         # The time that the process takes to start must not count for the first task.
-        self._exchange(_encode_task("matches", ["", ""]), _START_TIMEOUT)
+        self._exchange(_encode_task("find_match", ["", "", "first"]), _START_TIMEOUT)
 
     def _exchange(self, task, timeout):
         """Send a task and return the answer; kill the process if it takes too long."""
@@ -85,6 +85,11 @@ class _Worker:
             line = self._process.stdout.readline()
         except BrokenPipeError:
             line = b""
+        except BaseException:
+            # Otherwise the next task would get the answer of the one that was interrupted.
+            self._process.kill()
+            self._process.wait()
+            raise
         finally:
             timer.cancel()
         if not line.endswith(b"\n"):

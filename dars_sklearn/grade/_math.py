@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from dars_sklearn.grade._answers import accepted_answers
 from dars_sklearn.grade._bounded import call_with_timeout
+from dars_sklearn.grade._numbers import canonical_number, to_ascii_digits, write_out_powers
 from dars_sklearn.utils._optional import import_optional
 
 __all__ = ["Math"]
@@ -18,7 +19,8 @@ class Math:
 
     The answer is the content of ``\\boxed{}`` or else the last formula or number of the
     response, in LaTeX or plain text: 1/2, 0.5 and ``\\frac{1}{2}`` are equal. A response
-    that cannot be compared within the time limit scores 0. Needs math-verify [1]_.
+    that cannot be compared within the time limit scores 0. Only the last 10,000 characters of a
+    response are read. Needs math-verify [1]_.
 
     Parameters
     ----------
@@ -63,11 +65,17 @@ class Math:
         """
         # It is used in the worker process only, which cannot name the extra to install.
         import_optional("math_verify", extra="math", needed_by="Math")
-        ending = text[-_LONGEST:]
-        return float(any(self._is_equal(answer, ending) for answer in accepted_answers(reference)))
+        ending = _to_plain_numbers(text[-_LONGEST:])
+        golds = map(canonical_number, accepted_answers(reference))
+        return float(any(self._is_equal(_to_plain_numbers(gold), ending) for gold in golds))
 
     def _is_equal(self, gold, text):
         try:
             return call_with_timeout("equal_formulas", gold, text, timeout=self.timeout)
         except TimeoutError:
             return False
+
+
+def _to_plain_numbers(text):
+    """Write digits, minus signs and powers of ten such as 1e3 in the way that Math-Verify reads."""
+    return write_out_powers(to_ascii_digits(text))

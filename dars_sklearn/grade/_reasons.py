@@ -19,10 +19,15 @@ def format_reason(error):
     -------
     str
         Its type and message; the message alone for a ``BackendError``, whose type adds
-        nothing.
+        nothing. Lone surrogates, which no file can contain, are escaped.
     """
+    try:
+        message = str(error)
+    except Exception as failure:  # __str__ is the code of another library
+        message = f"its message cannot be read ({type(failure).__name__})"
     prefix = "" if isinstance(error, BackendError) else f"{type(error).__name__}: "
-    return f"{prefix}{error}"[:_LONGEST_REASON]
+    reason = f"{prefix}{message[:_LONGEST_REASON]}".encode("utf-8", "backslashreplace").decode()
+    return reason[:_LONGEST_REASON]
 
 
 def list_reasons(counts, limit=3):

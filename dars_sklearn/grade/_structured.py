@@ -1,8 +1,8 @@
 """Graders for answers in a pattern or a JSON field, and for partially correct answers."""
 
 import json
+import math
 import re
-import string
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,32 +10,58 @@ from dars_sklearn.grade._answers import (
     ARTICLES,
     accepted_answers,
     check_which,
+    drop_articles,
+    equals_answer,
     first_nonempty_line,
-    normalize_answer,
-    select_match,
+    shorten_for,
+    split_words,
 )
 from dars_sklearn.grade._bounded import call_with_timeout
 from dars_sklearn.grade._text import ExactMatch
 
 __all__ = ["JSONField", "Regex", "TokenF1"]
 
-_PUNCTUATION = str.maketrans("", "", string.punctuation)
-# Characters from the end of a response, and opening braces, that are searched for JSON.
-_LONGEST, _MAX_BRACES = 200_000, 200
+# The beginning of a JSON object, as opposed to a brace in a formula or program.
+_OBJECT = re.compile(r"\{(?=[ \t\n\r]*[\"}])")
+_NUMBER = re.compile(r"-?\d+(\.\d+)?(e-?\d+)?")
+# Characters from the end of a response that are searched for JSON, and how many may be read in
+# attempts to parse an object that is none.
+_LONGEST_JSON, _MAX_READ = 200_000, 2_000_000
+# What an attempt counts that fails because objects are nested too deeply.
+_READ_OF_DEEP_NESTING = 10_000
+_MOST_DIGITS = 1000
+
+
+def _read_float(text):
+    """Return a number, or its text if it is beyond the range of floats."""
+    return float(text) if math.isfinite(float(text)) else text
+
+
+def _read_int(text):
+    """Return an int, or its text if it has more digits than Python converts."""
+    return int(text) if len(text) < _MOST_DIGITS else text
+
+
+_DECODER = json.JSONDecoder(parse_float=_read_float, parse_int=_read_int)
 
 
 @dataclass(frozen=True)
 class TokenF1:
-    """Score the overlap of the words of response and reference, by the rules of DROP.
+    """Score the overlap of the words of response and reference, similar to the rules of DROP.
 
     The score is the F1 of the two sets of normalised words. It is 0 if the reference
     contains numbers and the response contains none of them. If there are several accepted
-    answers, the highest score counts.
+    answers, the highest score counts. Of a response of more than 100,000 characters, only the
+    first and last 50,000 are read.
 
     Parameters
     ----------
     first_line : bool, default=False
         Whether to compare only the first non-empty line of the response.
+
+    See Also
+    --------
+    normalize_answer : The normalisation. Other than in DROP, a minus sign is part of a number.
 
     References
     ----------
@@ -66,38 +92,26 @@ class TokenF1:
         float
             From 0 to 1.
         """
-        words = _word_set(first_nonempty_line(text) if self.first_line else text)
-        return max(_f1(words, _word_set(answer)) for answer in accepted_answers(reference))
+        golds = accepted_answers(reference)
+        text = first_nonempty_line(text) if self.first_line else text
+        words = split_words(shorten_for(golds, text).lower())
+        return max(_score_words(text, words, gold) for gold in golds)
 
 
-def _word_set(text):
-    """Return the normalised words of a text, as a set."""
-    words = (_normalize_word(word) for word in re.split(r"[ \-\n\t]", text.lower()))
-    return {word for word in words if word}
-
-
-def _normalize_word(word):
-    if not _is_number(word):
-        word = word.translate(_PUNCTUATION)
-    if _is_number(word):
-        return str(float(word))
-    return " ".join(ARTICLES.sub(" ", word).split())
-
-
-def _is_number(word):
-    try:
-        float(word)
-    except ValueError:
-        return False
-    return True
+def _score_words(text, words, gold):
+    """Score the words of a text; without words to compare, the whole text."""
+    gold_words = split_words(gold.lower())
+    if not gold_words:
+        return float(equals_answer(text, gold))
+    if not ARTICLES.issuperset(gold_words):
+        words, gold_words = drop_articles(words), drop_articles(gold_words)
+    return _f1(set(words), set(gold_words))
 
 
 def _f1(words, gold_words):
-    gold_numbers = {word for word in gold_words if _is_number(word)}
+    gold_numbers = {word for word in gold_words if _NUMBER.fullmatch(word)}
     if gold_numbers and not gold_numbers & words:
         return 0.0
-    if not words or not gold_words:
-        return float(words == gold_words)
     return 2 * len(words & gold_words) / (len(words) + len(gold_words))
 
 
@@ -156,13 +170,14 @@ class Regex:
         float
             0 or 1.
         """
-        gold = {normalize_answer(answer) for answer in accepted_answers(reference)}
+        accepted_answers(reference)  # so that one that is not valid raises
         try:
-            matches = call_with_timeout("matches", self.pattern, text, timeout=self.timeout)
+            answer = call_with_timeout(
+                "find_match", self.pattern, text, self.which, timeout=self.timeout
+            )
         except TimeoutError:
             return 0.0
-        answer = select_match(matches, self.which)
-        return float(answer is not None and normalize_answer(answer) in gold)
+        return float(answer is not None and equals_answer(answer, reference))
 
 
 @dataclass(frozen=True)
@@ -170,7 +185,8 @@ class JSONField:
     """Grade one field of the JSON object in a response by another grader.
 
     The response may contain other text around the object. If several objects have the
-    field, the last one counts; if none has it, the score is 0.
+    field, the last one counts; if none has it, the score is 0. Of a response of more than
+    200,000 characters, only the end is searched.
 
     Parameters
     ----------
@@ -189,6 +205,22 @@ class JSONField:
     name: str
     grader: Any = field(default_factory=ExactMatch)
 
+    @property
+    def needs_reference(self):
+        """Whether the inner grader needs references."""
+        return getattr(self.grader, "needs_reference", True)
+
+    @property
+    def needs_query(self):
+        """Whether the inner grader needs the query."""
+        return getattr(self.grader, "needs_query", False)
+
+    @property
+    def settings(self):
+        """Everything that determines a score, if the inner grader has settings, else None."""
+        inner = getattr(self.grader, "settings", None)
+        return None if inner is None else {"grader": "JSONField", "name": self.name, "of": inner}
+
     def __call__(self, text, reference):
         """Grade one response.
 
@@ -206,25 +238,43 @@ class JSONField:
         """
         value = self._find_value(text)
         if value is None:
-            self.grader("", reference)  # so that it rejects a reference that is not valid
+            self.check_reference(reference)
             return 0.0
-        return self.grader(value if isinstance(value, str) else json.dumps(value), reference)
+        if not isinstance(value, str):
+            value = json.dumps(value, ensure_ascii=False)
+        return self.grader(value, reference)
+
+    def check_reference(self, reference):
+        """Raise unless the inner grader accepts a reference.
+
+        Parameters
+        ----------
+        reference : object
+            A reference.
+        """
+        check = getattr(self.grader, "check_reference", lambda value: self.grader("", value))
+        check(reference)
 
     def _find_value(self, text):
         """Return the field of the last JSON object that has it, None without one."""
-        text, decoder, value = text[-_LONGEST:], json.JSONDecoder(), None
-        start = text.find("{")
-        for _ in range(_MAX_BRACES):
-            if start < 0:
-                break
+        text, value, n_read = text[-_LONGEST_JSON:], None, 0
+        start = _OBJECT.search(text)
+        while start:
             try:
-                parsed, end = decoder.raw_decode(text, start)
-            except (ValueError, RecursionError):
-                end = start + 1
+                parsed, end = _DECODER.raw_decode(text, start.start())
+            except json.JSONDecodeError as error:
+                end = start.end()
+                # The error itself counts the lines before its position.
+                n_read += error.pos - start.start() + error.pos // 50
+            except RecursionError:
+                end = start.end()
+                n_read += _READ_OF_DEEP_NESTING
             else:
                 candidate = self._get_field(parsed)
                 value = value if candidate is None else candidate
-            start = text.find("{", end)
+            if n_read > _MAX_READ:
+                return None  # the last object may be one that was not reached
+            start = _OBJECT.search(text, end)
         return value
 
     def _get_field(self, value):

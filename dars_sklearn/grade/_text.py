@@ -5,24 +5,27 @@ import re
 from dataclasses import dataclass
 
 from dars_sklearn.grade._answers import (
+    LONGEST_RESPONSE,
     accepted_answers,
     check_which,
-    find_numbers,
+    contains_answer,
+    equals_answer,
     first_nonempty_line,
-    normalize_answer,
     select_match,
     shorten,
+    split_words,
 )
+from dars_sklearn.grade._numbers import find_numbers
 
 __all__ = ["Contains", "ExactMatch", "MultipleChoice", "Numeric"]
-
-# Characters of a response that are searched: half from its beginning, half from its end.
-_LONGEST = 100_000
 
 
 @dataclass(frozen=True)
 class ExactMatch:
     """Score 1 if the response equals the reference after normalisation.
+
+    The units and symbols of a number belong to the answer: "$5" is neither "5" nor "5 %". Use
+    :class:`Numeric` where they do not matter.
 
     Parameters
     ----------
@@ -57,18 +60,27 @@ class ExactMatch:
         float
             0 or 1.
         """
-        answer = _normalize_response(text, self.first_line)
-        return float(any(answer == normalize_answer(gold) for gold in accepted_answers(reference)))
+        text = first_nonempty_line(text) if self.first_line else text
+        return float(equals_answer(text, reference))
 
 
 @dataclass(frozen=True)
 class Contains:
     """Score 1 if the response contains the reference as whole words, after normalisation.
 
+    Of a response of more than 100,000 characters, only the first and last 50,000 are searched.
+    A reference that is an article, such as the letter "A", is found only in the same case or as
+    the last word; :class:`MultipleChoice` is made for letters.
+
     Parameters
     ----------
     first_line : bool, default=False
         Whether to search only the first non-empty line of the response.
+
+    Raises
+    ------
+    ValueError
+        If an accepted answer is blank, when the grader is called.
 
     See Also
     --------
@@ -100,19 +112,20 @@ class Contains:
         float
             0 or 1.
         """
-        answer = f" {_normalize_response(text, self.first_line)} "
-        golds = [normalize_answer(gold) for gold in accepted_answers(reference)]
-        return float(any(f" {gold} " in answer for gold in golds))
-
-
-def _normalize_response(text, first_line):
-    text = first_nonempty_line(text) if first_line else text
-    return normalize_answer(shorten(text, _LONGEST))
+        text = first_nonempty_line(text) if self.first_line else text
+        return float(contains_answer(text, reference))
 
 
 @dataclass(frozen=True)
 class Numeric:
     """Score 1 if the number in the response equals the reference.
+
+    Units are ignored. Numbers may have separators of thousands (1,234.5, 1.234,5, 1'234.5), a
+    decimal comma (0,5; but 1,234 is 1234), an exponent (1e3, 1.5 x 10^3), a true minus sign and
+    digits of any script. A fraction such as 3/4 is one number. Dates and versions such as 1.10.0
+    are none.
+
+    Of a response of more than 100,000 characters, only the first and last 50,000 are read.
 
     Parameters
     ----------
@@ -120,14 +133,14 @@ class Numeric:
         Which number of the response is its answer. "last" suits responses that reason
         before they answer.
     tolerance : float, default=1e-9
-        Largest difference at which two numbers count as equal, both relative to the larger
-        number and absolute.
+        Largest difference at which two numbers count as equal, relative to the larger of
+        them; for a reference of 0, the largest absolute value.
 
     Raises
     ------
     ValueError
-        If a parameter is not valid; or, when the grader is called, if the reference
-        contains no number.
+        If a parameter is not valid; or, when the grader is called, if the reference contains
+        no number, several numbers, or one beyond the range of floats.
 
     Examples
     --------
@@ -160,18 +173,29 @@ class Numeric:
             0 or 1.
         """
         golds = [_read_number(answer) for answer in accepted_answers(reference)]
-        number = select_match(find_numbers(shorten(text, _LONGEST)), self.which)
+        number = select_match(find_numbers(shorten(text, LONGEST_RESPONSE)), self.which)
         return float(number is not None and any(self._is_close(number, gold) for gold in golds))
 
     def _is_close(self, number, gold):
         # No number other than 0 is close to 0 by a relative tolerance alone.
-        return math.isclose(number, gold, rel_tol=self.tolerance, abs_tol=self.tolerance)
+        absolute = self.tolerance if gold == 0 else 0.0
+        return math.isclose(number, gold, rel_tol=self.tolerance, abs_tol=absolute)
 
 
 def _read_number(answer):
+    """Return the number of an accepted answer."""
     numbers = find_numbers(answer)
     if not numbers:
         raise ValueError(f"the reference {answer!r} contains no number")
+    if len(numbers) > 1:
+        raise ValueError(
+            f"the reference {answer!r} contains {len(numbers)} numbers; pass the one that is the "
+            "answer, or a list if each of them is accepted"
+        )
+    if not math.isfinite(numbers[0]):
+        raise ValueError(
+            f"the reference {answer!r} exceeds the range of floats; use ExactMatch or Math"
+        )
     return numbers[0]
 
 
@@ -236,18 +260,20 @@ class MultipleChoice:
             raise ValueError(
                 f"the reference {sorted(unknown)[0]!r} is not one of the options {self.options!r}"
             )
-        text = shorten(text, _LONGEST)
+        text = _join_lines(shorten(text, LONGEST_RESPONSE))
         return float((self._find_letter(text) or _find_option(text, option_texts)) in golds)
 
     def _find_letter(self, text):
-        letter = f"[{self.options.upper()}{self.options.lower()}]"
+        """Return the option that a text names, in upper case, None if it names none."""
         capital = f"[{self.options.upper()}]"
-        phrase = r"(?:answer|option|choice)\s*(?:is|:|=)?\s*:?\s*"
+        letter = f"[{self.options.upper()}{self.options.lower()}]"
+        phrase = r"(?:answer|option|choice) ?(?:is|:|=)?[ \n]?:?"
+        # No quantifier may match what the next one matches: the search must stay linear.
         patterns = (  # the most reliable first
-            rf"(?i:{phrase})[*(\[\s]*({letter})(?![\w'’])(?!\s+[a-z])",
+            rf"(?i:{phrase})[*(\[ \n]*({letter})(?![\w'’]){_NO_WORD_A_OR_I}",
             rf"(?:\(|\[|\*\*)({letter})(?:\)|\]|\*\*|[.:)])",
-            rf"(?m:^\s*({letter})(?:[.:)\],]|\s*$))",
-            rf"(?<![\w'’])({capital})[.!)\s]*$",
+            rf"(?m:^({letter})(?:[.:)\],]|$))",
+            rf"(?<![\w'’])({capital})[.!) \n]*$",
         )
         for pattern in patterns:
             found = re.findall(pattern, text)
@@ -256,18 +282,32 @@ class MultipleChoice:
         return None
 
 
+# "The answer is a mammal" and "the answer is I think" name no option.
+_NO_WORD_A_OR_I = r"(?!(?<=[aAiI])[ \n](?!(?:as|based|because|due|since)\b)[a-z])"
+_BLANKS = re.compile(r"[^\S\n\x1c-\x1f\x85]+")
+_BLANK_LINES = re.compile(r" ?\n[ \n]*")
+
+
+def _join_lines(text):
+    """Reduce white space to single spaces, and blank lines to single line breaks."""
+    return _BLANK_LINES.sub("\n", _BLANKS.sub(" ", text)).strip(" \n")
+
+
 def _find_option(text, option_texts):
     """Return the letter of the only option whose text a response contains, else None."""
-    words = f" {normalize_answer(text)} "
     options = {
-        str(letter).upper(): f" {normalize_answer(str(option))} "
+        str(letter).upper(): " ".join(split_words(str(option).lower()))
         for letter, option in option_texts.items()
     }
-    found = [letter for letter, option in options.items() if option.strip() and option in words]
+    found = [
+        letter for letter, option in options.items() if option and contains_answer(text, option)
+    ]
     # An option within a longer one does not count: "New York" contains "York".
     longest = [
         letter
         for letter in found
-        if not any(options[letter] in options[other] for other in found if other != letter)
+        if not any(
+            f" {options[letter]} " in f" {options[other]} " for other in found if other != letter
+        )
     ]
     return longest[0] if len(longest) == 1 else None

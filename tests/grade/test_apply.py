@@ -1,10 +1,16 @@
 import math
+from asyncio import CancelledError
 from collections import Counter
 
 import pytest
 
 from dars_sklearn.generate import BackendError
-from dars_sklearn.grade._apply import Grade, apply_grader, describe_grading_errors
+from dars_sklearn.grade._apply import (
+    Grade,
+    add_queries,
+    apply_grader,
+    describe_grading_errors,
+)
 
 TEXTS, REFERENCES = ["a", "b", "c"], ["x", "y", "z"]
 
@@ -69,7 +75,7 @@ class BatchGrader:
 
     def grade_many(self, texts, references):
         self.calls.append((texts, references))
-        if isinstance(self.scores, Exception):
+        if isinstance(self.scores, BaseException):
             raise self.scores
         return self.scores
 
@@ -96,12 +102,41 @@ def test_if_grade_many_returns_another_number_of_scores_no_response_has_one(scor
     assert grades == [Grade(None, error)] * 3
 
 
-def test_an_interrupt_is_not_a_grading_error():
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+def test_an_interrupt_is_not_a_grading_error(error):
     def grader(text, reference):
-        raise KeyboardInterrupt
+        raise error
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(error):
         apply_grader(grader, TEXTS, REFERENCES)
+    with pytest.raises(error):
+        apply_grader(BatchGrader(error()), TEXTS, REFERENCES)
+
+
+def test_a_cancelled_task_is_a_grading_error():
+    def grader(text, reference):
+        raise CancelledError("gone")
+
+    expected = [Grade(None, "CancelledError: gone")]
+    assert apply_grader(grader, ["a"], ["x"]) == expected
+    assert apply_grader(BatchGrader(CancelledError("gone")), ["a"], ["x"]) == expected
+    assert apply_grader(BatchGrader([CancelledError("gone")]), ["a"], ["x"]) == expected
+
+
+def test_queries_are_added_for_graders_that_need_them():
+    def grader(text, reference):
+        raise AssertionError
+
+    references = ["x", None, {"reference": "z", "level": 1}, {"query": "own"}]
+    queries = ["q", "r", "s", "t"]
+    assert add_queries(grader, references, queries) == references
+    grader.needs_query = True
+    assert add_queries(grader, references, queries) == [
+        {"query": "q", "reference": "x"},
+        {"query": "r"},
+        {"query": "s", "reference": "z", "level": 1},
+        {"query": "own"},
+    ]
 
 
 def test_grading_errors_are_described_with_their_number_and_reasons():

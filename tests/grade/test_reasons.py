@@ -16,6 +16,19 @@ def test_long_reasons_are_cut():
     assert format_reason(BackendError("x" * 1000)) == "x" * 300
 
 
+def test_lone_surrogates_of_a_reason_are_escaped():
+    assert format_reason(RuntimeError("bad \udc80 byte")) == r"RuntimeError: bad \udc80 byte"
+
+
+def test_a_message_that_cannot_be_read_is_a_reason_too():
+    class Unreadable(Exception):
+        def __str__(self):
+            raise ZeroDivisionError
+
+    reason = "Unreadable: its message cannot be read (ZeroDivisionError)"
+    assert format_reason(Unreadable()) == reason
+
+
 def test_reasons_are_listed_with_their_counts():
     assert list_reasons(Counter(a=1, b=2)) == "b (2 times); a (1 time)"
 

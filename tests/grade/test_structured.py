@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dars_sklearn.grade import JSONField, Numeric, Regex, TokenF1
+from dars_sklearn.grade import JSONField, LLMJudge, Numeric, Regex, TokenF1
 
 
 @pytest.mark.parametrize(
@@ -16,7 +16,17 @@ from dars_sklearn.grade import JSONField, Numeric, Regex, TokenF1
         ("3,000", "3000", 1),
         ("twenty-one yards", "twenty one", 0.8),
         ("", "fox", 0),
-        ("", "the", 1),
+        ("", "the", 0),
+        ("the", "the", 1),
+        ("the fox", "a fox", 1),
+        ("The answer is A", "A", 0.4),
+        ("A is it", "A", 0.5),
+        ("!", "...", 0),
+        ("...", "...", 1),
+        ("", "", 1),
+        ("3", "-3", 0),
+        ("C", "C++", 0),
+        ("1e999", "infinity", 0),
     ],
 )
 def test_shared_words_are_scored(text, reference, score):
@@ -28,14 +38,14 @@ def test_only_the_first_line_counts_if_asked_for():
     assert TokenF1(first_line=True)("\nfox\ndog", "fox") == 1
 
 
-WORDS = st.lists(st.sampled_from(["fox", "Fox", "the", "dog,", "12", "7", "red-hot"]), max_size=6)
+WORDS = st.lists(st.sampled_from(["fox", "Fox", "dog,", "12", "7", "red-hot"]), max_size=6)
 
 
 @given(WORDS, WORDS)
 def test_token_f1_is_the_f1_of_sets_of_words(response, gold):
     def word_set(texts):
         plain = [part.lower().strip(",") for text in texts for part in text.split("-")]
-        return {word for word in plain if word != "the"}
+        return set(plain)
 
     found, wanted = word_set(response), word_set(gold)
     if {"12", "7"} & wanted and not {"12", "7"} & wanted & found:
@@ -76,6 +86,13 @@ def test_matches_of_a_pattern_are_graded(grader, text, reference, score):
         (JSONField("answer"), '{"answer": Lima}', "Lima", 0),
         (JSONField("answer"), "Lima", "Lima", 0),
         (JSONField("a.b"), '{"a": "Lima"}', "Lima", 0),
+        (JSONField("a"), '{"a": ["é", 1]}', '["é", 1]', 1),
+        (JSONField("a"), '{"a": 1e999}', "1e999", 1),
+        (JSONField("a"), '{"a": ' + "1" * 5000 + "}", "1" * 5000, 1),
+        (JSONField("a"), "{x} " * 1000 + '{"a": "Lima"}', "Lima", 1),
+        (JSONField("a"), '{"x" ' * 1000 + '{"a": "Lima"}', "Lima", 1),
+        (JSONField("a"), '{"a": "Rome"}' + '{"x" ' * 30_000 + '{"a": "Lima"}', "Rome", 0),
+        (JSONField("a"), '{"a": "Rome"}' + '{"x":' * 30_000 + '{"a": "Lima"}', "Rome", 0),
     ],
 )
 def test_fields_of_json_objects_are_graded(grader, text, reference, score):
@@ -86,6 +103,23 @@ def test_fields_of_json_objects_are_graded(grader, text, reference, score):
 def test_without_the_field_the_inner_grader_still_rejects_a_reference_that_is_not_valid():
     with pytest.raises(ValueError, match="contains no number"):
         JSONField("answer", Numeric())("no JSON", "five")
+
+
+def test_what_the_inner_grader_needs_the_grader_of_a_field_needs():
+    assert JSONField("answer").needs_reference
+    assert not JSONField("answer").needs_query
+    judged = []
+    judge = LLMJudge(lambda prompts, *, n: judged.append(prompts), "{query} {response}")
+    grader = JSONField("answer", judge)
+    assert not grader.needs_reference
+    assert grader.needs_query
+    grader.check_reference({"query": "?"})
+    assert grader.settings == {"grader": "JSONField", "name": "answer", "of": judge.settings}
+    assert JSONField("answer").settings is None
+    assert grader("no JSON", {"query": "?"}) == 0
+    assert judged == []
+    with pytest.raises(ValueError, match="names \\['query'\\], which the reference lacks"):
+        grader.check_reference("x")
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ from dars_sklearn.grade import Contains, ExactMatch, MultipleChoice, Numeric
     [
         (ExactMatch(), " The Eiffel Tower! ", "eiffel tower", 1),
         (ExactMatch(), "1,000.0", 1000, 1),
-        (ExactMatch(), "$5", "5.00", 1),
+        (ExactMatch(), "$5", "$5.00", 1),
+        (ExactMatch(), "$5", "5.00", 0),
         (ExactMatch(), "-3", "3", 0),
         (ExactMatch(), "−3", "-3", 1),
         (ExactMatch(), "", "x", 0),
@@ -34,6 +35,9 @@ from dars_sklearn.grade import Contains, ExactMatch, MultipleChoice, Numeric
         (Numeric(tolerance=0.01), "3.14", 3.1416, 1),
         (Numeric(), "3.14", 3.1416, 0),
         (Numeric(tolerance=0), "2", 2, 1),
+        (Numeric(), "2e-10", 1e-10, 0),
+        (Numeric(), "1e999", 1e308, 0),
+        (Numeric(), "half of it, 1/2", 0.5, 1),
     ],
 )
 def test_short_answers_are_graded(grader, text, reference, score):
@@ -52,11 +56,23 @@ CITIES = {"answer": "B", "options": {"A": "Oslo", "B": "Rome"}}
         (MultipleChoice(), "Not (A) but the answer is **C**", "C", 1),
         (MultipleChoice(), "The answer is B. No, the answer is D.", "D", 1),
         (MultipleChoice(), "A cat is an animal", "A", 0),
+        (MultipleChoice(), "The answer is B because it is red", "B", 1),
+        (MultipleChoice(), "The answer is A because it is red", "A", 1),
+        (MultipleChoice(), "The answer is a mammal", "A", 0),
+        (MultipleChoice("ABCDEFGHI"), "the answer is I think unknown", "I", 0),
+        (MultipleChoice(), "Answer:\n\n  B", "B", 1),
+        (MultipleChoice(), "I thought about it.\n \n \t B \nsince", "B", 1),
         (MultipleChoice("AB"), "I choose B.", "B", 1),
         (MultipleChoice("AB"), "I choose C.", "B", 0),
         (MultipleChoice(), "(B)", ["A", "B"], 1),
         (MultipleChoice(), "It is Rome.", CITIES, 1),
         (MultipleChoice(), "Oslo or Rome", CITIES, 0),
+        (
+            MultipleChoice(),
+            "vitamin A is",
+            {"answer": "A", "options": {"A": "vitamin A", "B": "vitamin C"}},
+            1,
+        ),
         (MultipleChoice(), "Paris", CITIES, 0),
         (MultipleChoice(), "(A), Rome", CITIES, 0),
         (
@@ -84,6 +100,8 @@ def test_only_the_beginning_and_the_end_of_a_very_long_response_count():
     ("grade", "message"),
     [
         (lambda: Numeric()("5", "five"), "the reference 'five' contains no number"),
+        (lambda: Numeric()("5", "3 or 5"), "the reference '3 or 5' contains 2 numbers; pass the"),
+        (lambda: Numeric()("5", "1e999"), "'1e999' exceeds the range of floats; use"),
         (lambda: Numeric("middle"), "which must be 'last' or 'first', got 'middle'"),
         (lambda: Numeric(tolerance=-1), "tolerance must not be negative, got -1"),
         (lambda: Numeric(tolerance=float("nan")), "tolerance must not be negative, got nan"),
