@@ -113,11 +113,11 @@ def fetch_dars(subset, *, data_home=None, revision="main", download_if_missing=T
 
     def test_outcomes(observation_type):
         rows = test.rows[test.rows["observation_type"] == observation_type]
-        return _make_outcomes(rows, test.texts.index, test_file)
+        return _make_outcomes(rows, test.texts, test_file)
 
     return Bunch(
         queries=train.texts.to_numpy(dtype=object),
-        outcomes=_make_outcomes(train.rows, train.texts.index, train_file),
+        outcomes=_make_outcomes(train.rows, train.texts, train_file),
         test_queries=test.texts.to_numpy(dtype=object),
         test_rewrites=test_outcomes("prompt_variation"),
         test_decodings=test_outcomes("decoding_variation"),
@@ -181,7 +181,7 @@ def _query_text(row, source):
     return f"{passage[:_MAX_PASSAGE_LENGTH]}\n\n{question}" if passage else question
 
 
-def _make_outcomes(rows, queries, path):
+def _make_outcomes(rows, texts, path):
     unknown = set(rows["model"]) - set(_MODELS)
     if unknown:
         raise ValueError(
@@ -190,7 +190,7 @@ def _make_outcomes(rows, queries, path):
     try:
         outcomes = Outcomes.from_frame(
             rows, query="query_id", paraphrase="prompt_variant_id", sample="decode_id",
-            queries=queries, models=_MODELS,
+            queries=texts.index, models=_MODELS,
         )  # fmt: skip
     except ValueError as error:
         raise ValueError(f"{str(path)!r}: {error}") from error
@@ -202,4 +202,4 @@ def _make_outcomes(rows, queries, path):
             f"outcomes of {_MODELS[model]!r}, other pairs have {counts.max()}; delete the file "
             "to download it again"
         )
-    return outcomes
+    return outcomes.with_texts(texts.to_numpy(dtype=object))

@@ -67,6 +67,8 @@ def test_training_rows_become_outcomes_and_test_rows_two_views(folder):
     assert data.test_decodings.to_array().shape == (3, 6, 1, 3)
     assert data.test_rewrites.queries.tolist() == ["test-0", "test-1", "test-2"]
     assert data.test_queries[0] == "Question 0?"
+    assert data.outcomes.texts.tolist() == data.queries.tolist()
+    assert data.test_rewrites.texts.tolist() == data.test_queries.tolist()
     assert data.metadata == {"name": "drop-800"}
     assert data.DESCR.startswith(
         "drop-800: scored generations of 6 models on 4 training and 3 test"

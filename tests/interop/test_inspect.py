@@ -47,11 +47,11 @@ def make_sample(sample_id, query, scores, epoch=1, **fields):
     )  # fmt: skip
 
 
-def make_log(samples, model="small", eval_id="first"):
+def make_log(samples, model="small", eval_id="first", task="questions"):
     from inspect_ai.log import EvalConfig, EvalDataset, EvalLog, EvalSpec
 
     spec = EvalSpec(
-        created="2026-01-01T00:00:00+00:00", task="questions", dataset=EvalDataset(),
+        created="2026-01-01T00:00:00+00:00", task=task, dataset=EvalDataset(),
         model=model, config=EvalConfig(), eval_id=eval_id,
     )  # fmt: skip
     return EvalLog(eval=spec, samples=samples, location=f"{eval_id}.eval")
@@ -137,7 +137,10 @@ def test_a_query_may_be_identified_by_its_id_or_by_its_metadata():
             make_sample(2, "crimson?", {"match": "I"}, metadata={"topic": "t"}),
         ]
     )
-    assert from_inspect(log, query="id").queries.tolist() == ["a", "2"]
+    by_id = from_inspect(log, query="id")
+    assert by_id.queries.tolist() == ["a", "2"]
+    assert by_id.texts.tolist() == ["red?", "crimson?"]
+    assert from_inspect(log).texts is None  # the labels are the texts
     by_topic = from_inspect(log, query="topic")
     assert by_topic.queries.tolist() == ["t"]
     assert by_topic.to_array().shape == (1, 1, 2, 1)  # two paraphrases
@@ -159,6 +162,41 @@ def test_a_scorer_must_be_chosen_where_there_are_several():
         from_inspect(log, scorer="exact")
 
 
+def test_the_only_scorer_is_that_of_all_logs():
+    first = make_log([make_sample("a", "red?", {"exact": 1.0})])
+    second = make_log([make_sample("a", "red?", {"graded": 0.5})], "large", "second")
+    with pytest.raises(ValueError, match=r"2 scorers; .*'exact' in 'first\.eval', 'graded' in 's"):
+        from_inspect([first, second])
+    with pytest.raises(
+        ValueError, match=r"'second\.eval' has no scorer 'exact', only \['graded'\]"
+    ):
+        from_inspect([first, second], scorer="exact")
+
+
+def test_a_sample_without_the_scorer_of_its_log_is_missing():
+    samples = [make_sample("a", "red?", {"exact": 1.0}), make_sample("b", "blue?", {"graded": 1.0})]
+    with pytest.warns(CollectionWarning, match="1 samples of model 'small' have no score"):
+        outcomes = from_inspect(make_log(samples), scorer="exact")
+    assert outcomes.queries.tolist() == ["red?"]
+
+
+@pytest.mark.parametrize(
+    ("value", "score"),
+    [("C", 1), ("P", 0.5), ("I", 0), ("N", 0), ("Yes", 1), ("FALSE", 0), ("0.7", 0.7), (True, 1)],
+)
+def test_scores_are_read_like_inspect_reads_them(value, score):
+    from inspect_ai.scorer import value_to_float
+
+    outcomes = from_inspect(make_log([make_sample("a", "red?", {"match": value})]))
+    assert outcomes.score.tolist() == [score] == [value_to_float()(value)]
+
+
+def test_a_score_that_was_left_out_is_missing():
+    samples = [make_sample(i, f"Q{i}", {"match": value}) for i, value in enumerate([np.nan, 1.0])]
+    with pytest.warns(CollectionWarning, match="1 samples of model 'small' have no score"):
+        assert from_inspect(make_log(samples)).queries.tolist() == ["Q1"]
+
+
 @pytest.mark.parametrize("value", [[1.0, 0.0], {"precision": 1.0}])
 def test_a_score_that_is_not_a_single_number_is_an_error(value):
     log = make_log([make_sample("a", "red?", {"match": value})])
@@ -170,6 +208,9 @@ def test_a_log_that_is_passed_twice_is_an_error():
     log = make_log([make_sample("a", "red?", {"match": "C"})])
     with pytest.raises(ValueError, match=r"'first\.eval' \(eval_id first\) is passed more than"):
         from_inspect((log, log))
+    copy = log.model_copy(update={"location": "copy.eval"})
+    with pytest.raises(ValueError, match=r"'copy\.eval' .*: 'first\.eval' is the same"):
+        from_inspect([log, copy])
 
 
 def test_logs_without_scored_samples_are_an_error():
