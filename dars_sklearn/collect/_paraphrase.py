@@ -1,24 +1,29 @@
 """ParaphraseExpander: write equivalent paraphrases of queries."""
 
 from collections import Counter
-from collections.abc import Mapping
-from numbers import Integral
+from collections.abc import Iterable, Mapping, Set
+from numbers import Integral, Real
 from typing import NamedTuple
-from warnings import warn
 
 import numpy as np
 import pandas as pd
-from sklearn.preprocessing import normalize
 from sklearn.utils import check_scalar
 
+from dars_sklearn.collect._backends import check_backend
 from dars_sklearn.collect._base import StatelessTextTransformer
-from dars_sklearn.collect._plan import draw_base_seed, plan_requests
-from dars_sklearn.collect._rewrites import find_rewrites, reason_for_rejection
+from dars_sklearn.collect._plan import draw_base_seed, plan_requests, warn_of_new_seed
+from dars_sklearn.collect._queries import check_queries, check_same_order, is_blank
+from dars_sklearn.collect._rewrites import (
+    check_length_ratio,
+    find_rewrites,
+    reason_for_rejection,
+)
 from dars_sklearn.collect._sampler import Sampler
+from dars_sklearn.collect._similarity import cosine_similarities
 from dars_sklearn.exceptions import ParaphraseWarning
-from dars_sklearn.outcomes._texts import check_texts
 from dars_sklearn.store import Store
 from dars_sklearn.utils._progress import progress_bar
+from dars_sklearn.utils._warnings import warn_user
 
 __all__ = ["ParaphraseExpander"]
 
@@ -173,14 +178,21 @@ class ParaphraseExpander(StatelessTextTransformer):
         ----------
         X : array-like of str of shape (n_queries,)
             Queries.
-        y : None
-            Not used.
+        y : array-like of shape (n_queries,) or None, default=None
+            References of a later step, which are not used. If X and y have labels, as the index
+            of a Series, these must be the same.
 
         Returns
         -------
         ndarray of object of shape (n_queries, n_paraphrases)
             The paraphrases of each query, filled up with None.
+
+        Raises
+        ------
+        ValueError
+            If the labels of y differ from those of X, which the result does not have any more.
         """
+        check_same_order(X, self._check(X), y)
         return self.expand(X)
 
     def transform(self, X):
@@ -213,7 +225,7 @@ class ParaphraseExpander(StatelessTextTransformer):
         Parameters
         ----------
         queries : array-like of str of shape (n_queries,)
-            Queries.
+            Queries. A blank query is its own only paraphrase, and nothing is requested for it.
 
         Returns
         -------
@@ -227,6 +239,8 @@ class ParaphraseExpander(StatelessTextTransformer):
             if paraphrases are missing and there is no backend.
         BackendError
             If the backend cannot be reached.
+        TypeError
+            If a parameter or the queries are of the wrong type, for instance conversations.
 
         Warns
         -----
@@ -235,7 +249,8 @@ class ParaphraseExpander(StatelessTextTransformer):
         """
         queries = self._check(queries)
         paraphrases = [self._given_paraphrases(query) for query in queries]
-        report = self._add_rewrites(queries, paraphrases)
+        report = self._keep_blank(queries, paraphrases)
+        report += self._add_rewrites(queries, paraphrases)
         self.report_ = pd.DataFrame(report, columns=ReportRow._fields, dtype=object)
         self.rejected_ = Counter(line.rejection for line in report if line.rejection is not None)
         self._warn_of_shortage(paraphrases)
@@ -250,24 +265,37 @@ class ParaphraseExpander(StatelessTextTransformer):
         """Raise unless the parameters and queries are valid; return the queries."""
         if self.backend is None and self.paraphrases is None:
             raise ValueError("pass a backend that writes paraphrases, or paraphrases of your own")
-        if self.backend is not None and not callable(self.backend):
-            raise TypeError(f"backend must be callable, got {self.backend!r}")
+        if self.backend is not None:
+            check_backend("the backend of ParaphraseExpander", self.backend)
         if self.paraphrases is not None and not isinstance(self.paraphrases, Mapping):
             raise TypeError(
                 f"paraphrases must map queries to lists of texts, got {self.paraphrases!r:.80}"
             )
         check_scalar(self.n_paraphrases, "n_paraphrases", Integral, min_val=1)
         check_scalar(self.max_attempts, "max_attempts", Integral, min_val=1)
-        try:
-            self._render_prompt("a query")
-        except (KeyError, IndexError, ValueError) as error:
-            raise ValueError(
-                f"prompt may contain {{query}} and {{n}} only, got {self.prompt!r}: {error!r}"
-            ) from None
-        texts = check_texts(X)
+        if self.encoder is not None and not callable(self.encoder):
+            raise TypeError(f"encoder must be callable, got {self.encoder!r}")
+        check_scalar(self.min_similarity, "min_similarity", Real, min_val=-1, max_val=1)
+        check_length_ratio(self.length_ratio)
+        self._check_prompt()
+        texts = check_queries(X)
         if texts.shape[1] != 1:
             raise ValueError(f"queries must be of shape (n_queries,), got {texts.shape}")
         return texts[:, 0]
+
+    def _check_prompt(self):
+        """Raise unless the prompt contains the query, and no unknown field."""
+        try:
+            prompts = [self._render_prompt(query) for query in ("a query", "another query")]
+        except (AttributeError, KeyError, IndexError, ValueError) as error:
+            raise ValueError(
+                f"prompt may contain {{query}} and {{n}} only, got {self.prompt!r}: {error!r}"
+            ) from None
+        if prompts[0] == prompts[1]:
+            raise ValueError(
+                "prompt must contain {query}, or all queries would have the same paraphrases; got "
+                f"{self.prompt!r}"
+            )
 
     def _render_prompt(self, query):
         n_rewrites = self.n_paraphrases - bool(self.include_original)
@@ -276,17 +304,27 @@ class ParaphraseExpander(StatelessTextTransformer):
     def _given_paraphrases(self, query):
         """Return the paraphrases of a query that the backend need not write."""
         own = (self.paraphrases or {}).get(query, [])
-        if isinstance(own, str) or not all(isinstance(text, str) and text.strip() for text in own):
+        is_list = isinstance(own, Iterable) and not isinstance(own, (str, Mapping, Set))
+        if not is_list or not all(isinstance(text, str) and text.strip() for text in own):
             raise ValueError(f"the paraphrases of {query!r} must be a list of texts, got {own!r}")
         given = [query, *own] if self.include_original else own
         return list(dict.fromkeys(given))[: self.n_paraphrases]
+
+    def _keep_blank(self, queries, paraphrases):
+        """Make blank queries their own paraphrases; return a list of ReportRow."""
+        report = []
+        for row, query in enumerate(queries):
+            if is_blank(query):
+                paraphrases[row] = paraphrases[row] or [query]
+                report.append(ReportRow(row, query, None, "the query is blank"))
+        return report
 
     def _add_rewrites(self, queries, paraphrases):
         """Add valid rewrites to the paraphrases of each query until there are enough.
 
         Returns the report on all rewrites, a list of ReportRow.
         """
-        rows = self._rows_with_shortage(paraphrases)
+        rows = self._rows_to_rewrite(queries, paraphrases)
         if not rows:
             return []
         if self.backend is None:
@@ -310,7 +348,7 @@ class ParaphraseExpander(StatelessTextTransformer):
                     ]
                     n_read[row] = len(stored.texts)
                 report += self._accept_valid(candidates, paraphrases)
-                rows = self._rows_with_shortage(paraphrases)
+                rows = self._rows_to_rewrite(queries, paraphrases)
                 if not rows:
                     break
         return report
@@ -320,12 +358,18 @@ class ParaphraseExpander(StatelessTextTransformer):
             row for row, accepted in enumerate(paraphrases) if len(accepted) < self.n_paraphrases
         ]
 
+    def _rows_to_rewrite(self, queries, paraphrases):
+        """Return the rows for which the backend is to write more paraphrases."""
+        return [row for row in self._rows_with_shortage(paraphrases) if not is_blank(queries[row])]
+
     def _request_rewrites(self, store, queries, rows, attempt, base_seed):
         """Request one more sample for each row; return the row and its RequestTexts."""
         models = {_MODEL_NAME: self.backend}
         prompts = {row: self._render_prompt(queries[row]) for row in rows}
         distinct_prompts = list(dict.fromkeys(prompts.values()))
         plan = plan_requests(store, models, distinct_prompts, attempt + 1, base_seed)
+        if attempt == 0:
+            warn_of_new_seed(store, plan, self.random_state)
         with progress_bar(
             total=plan.n_samples,
             initial=plan.n_stored,
@@ -339,7 +383,11 @@ class ParaphraseExpander(StatelessTextTransformer):
     def _accept_valid(self, candidates, paraphrases):
         """Add the valid candidates to the paraphrases; return a list of ReportRow."""
         report = []
-        similarities = self._similarities(candidates)
+        similarities = cosine_similarities(
+            self.encoder,
+            [candidate.rewrite for candidate in candidates],
+            [candidate.query for candidate in candidates],
+        )
         for candidate, similarity in zip(candidates, similarities, strict=True):
             accepted = paraphrases[candidate.row]
             if len(accepted) == self.n_paraphrases:
@@ -347,35 +395,21 @@ class ParaphraseExpander(StatelessTextTransformer):
             rejection = reason_for_rejection(
                 candidate.rewrite, candidate.query, accepted, self.length_ratio
             )
-            if rejection is None and similarity < self.min_similarity:
+            if rejection is None and not similarity >= self.min_similarity:
                 rejection = "meaning changed"
             if rejection is None:
                 accepted.append(candidate.rewrite)
             report.append(ReportRow(*candidate, rejection))
         return report
 
-    def _similarities(self, candidates):
-        """Compute the cosine similarity between each rewrite and its query."""
-        if self.encoder is None or not candidates:
-            return np.ones(len(candidates))
-        queries, rewrites = (
-            normalize(np.asarray(self.encoder(texts), dtype=np.float64))
-            for texts in (
-                [candidate.query for candidate in candidates],
-                [candidate.rewrite for candidate in candidates],
-            )
-        )
-        return np.einsum("ij,ij->i", queries, rewrites)
-
     def _warn_of_shortage(self, paraphrases):
         n_short = len(self._rows_with_shortage(paraphrases))
         if n_short:
             reasons = ", ".join(f"{why} ({n})" for why, n in self.rejected_.most_common(5))
-            warn(
+            warn_user(
                 f"{n_short} of {len(paraphrases)} queries have fewer than {self.n_paraphrases} "
                 f"paraphrases; rewrites were rejected for these reasons: {reasons}; see report_",
                 ParaphraseWarning,
-                stacklevel=3,
             )
 
     def _fill_rows(self, paraphrases):

@@ -1,14 +1,29 @@
 """Plan which samples to request: those that a store does not contain yet."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
+from numbers import Integral
 from typing import NamedTuple
 
 from sklearn.utils import check_random_state
 
+from dars_sklearn.collect._queries import is_blank
+from dars_sklearn.exceptions import CollectionWarning
 from dars_sklearn.store._digest import digest
+from dars_sklearn.utils._warnings import warn_user
 
-__all__ = ["Plan", "Request", "draw_base_seed", "plan_requests"]
+__all__ = [
+    "Plan",
+    "Request",
+    "draw_base_seed",
+    "plan_requests",
+    "settings_of",
+    "split_at_stored",
+    "warn_of_new_seed",
+]
+
+# The error of a request that is not sent.
+_BLANK = "the query is blank, so nothing was requested"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +45,8 @@ class Request:
         Number of samples.
     seed : int
         Seed of the request.
+    key : bytes, default=b""
+        Digest by which every store identifies the request.
     """
 
     id: int
@@ -38,6 +55,7 @@ class Request:
     first: int
     n: int
     seed: int
+    key: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -51,7 +69,7 @@ class Plan:
     missing : dict of str to list of Request
         For each model, the requests for the samples that the store does not contain.
     n_samples : int
-        Number of samples of the collection, stored or missing.
+        Number of samples that are stored or missing, without those of blank prompts.
     """
 
     ids: dict
@@ -72,6 +90,12 @@ class Plan:
     def request_ids(self):
         """Ids of all requests in the store."""
         return [id for ids in self.ids.values() for id in ids.values()]
+
+    def of_model(self, model):
+        """Return the part of the plan that belongs to one model."""
+        return Plan(
+            {model: self.ids[model]}, {model: self.missing[model]}, self.n_samples // len(self.ids)
+        )
 
 
 class Gap(NamedTuple):
@@ -107,7 +131,7 @@ def plan_requests(store, models, prompts, n_samples, base_seed):
     models : dict of str to callable
         The backend of each model.
     prompts : sequence of str
-        Distinct prompts.
+        Distinct prompts. Blank ones are never missing: their requests are failures from the start.
     n_samples : int
         Number of samples of each prompt and model.
     base_seed : int
@@ -119,6 +143,7 @@ def plan_requests(store, models, prompts, n_samples, base_seed):
         All requests, and the missing ones.
     """
     ids, missing = {}, {}
+    askable = [prompt for prompt in prompts if not is_blank(prompt)]
     for model, backend in models.items():
         with store.transaction():
             registered = store.register_backend(model, settings_of(backend))
@@ -126,14 +151,51 @@ def plan_requests(store, models, prompts, n_samples, base_seed):
                 digest(model, registered.settings, str(base_seed), prompt) for prompt in prompts
             ]
             request_ids = store.register_requests(registered.id, keys, prompts)
+            for id, prompt in zip(request_ids, prompts, strict=True):
+                if is_blank(prompt):
+                    store.put_error(id, _BLANK)
         stored = store.stored_samples(registered.id, n_samples)
         ids[model] = dict(zip(prompts, request_ids, strict=True))
         missing[model] = [
-            Request(id, model, prompt, gap.first, gap.n, request_seed(key, gap.first))
+            request
             for id, prompt, key in zip(request_ids, prompts, keys, strict=True)
-            for gap in find_gaps(stored.get(id, ()), n_samples)
+            if not is_blank(prompt)
+            for request in split_at_stored(
+                Request(id, model, prompt, 0, n_samples, request_seed(key, 0), key),
+                stored.get(id, ()),
+            )
         ]
-    return Plan(ids, missing, len(models) * len(prompts) * n_samples)
+    return Plan(ids, missing, len(models) * len(askable) * n_samples)
+
+
+def warn_of_new_seed(store, plan, random_state):
+    """Warn if a random state requests again what a store contains under another seed.
+
+    Parameters
+    ----------
+    store : Store
+        The store.
+    plan : Plan
+        The plan.
+    random_state : int, RandomState instance or None
+        The parameter from which the seed of the plan was drawn.
+
+    Warns
+    -----
+    CollectionWarning
+        If the seed is a random one, and the store holds responses to the prompts under another.
+    """
+    if isinstance(random_state, Integral) or plan.n_missing == 0:
+        return
+    n_prompts = sum(store.count_answered_otherwise(ids) for ids in plan.ids.values())
+    if n_prompts:
+        warn_user(
+            f"random_state={random_state!r} draws another seed for each run, so the stored "
+            f"responses to {n_prompts} prompts under other seeds are not used, and their samples "
+            "are requested and paid for again; set random_state to an int to continue an earlier "
+            "run",
+            CollectionWarning,
+        )
 
 
 def settings_of(backend):
@@ -141,15 +203,39 @@ def settings_of(backend):
     return getattr(backend, "settings", {})
 
 
-def find_gaps(stored, n_samples):
+def split_at_stored(request, stored):
+    """Replace a request by requests for those of its samples that are not stored.
+
+    Parameters
+    ----------
+    request : Request
+        The request.
+    stored : collection of int
+        Numbers of the stored samples of its prompt.
+
+    Returns
+    -------
+    list of Request
+        The request itself, if none of its samples is stored; otherwise one for each gap.
+    """
+    gaps = find_gaps(stored, request.first, request.n)
+    if gaps == [Gap(request.first, request.n)]:
+        return [request]
+    return [
+        replace(request, first=gap.first, n=gap.n, seed=request_seed(request.key, gap.first))
+        for gap in gaps
+    ]
+
+
+def find_gaps(stored, first, n):
     """Find runs of consecutive samples that are not stored.
 
     Parameters
     ----------
     stored : collection of int
         Numbers of the stored samples.
-    n_samples : int
-        Number of samples wanted, numbered from 0.
+    first, n : int
+        Number of the first sample that is wanted, and how many are.
 
     Returns
     -------
@@ -157,8 +243,8 @@ def find_gaps(stored, n_samples):
         The gaps in increasing order.
     """
     if not stored:
-        return [Gap(0, n_samples)]
-    missing = [sample for sample in range(n_samples) if sample not in stored]
+        return [Gap(first, n)]
+    missing = [sample for sample in range(first, first + n) if sample not in stored]
     # Within a run, the difference between a sample and its position is constant.
     runs = groupby(enumerate(missing), key=lambda item: item[1] - item[0])
     gaps = [[sample for _, sample in run] for _, run in runs]

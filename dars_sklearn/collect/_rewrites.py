@@ -4,16 +4,23 @@ import json
 import re
 from collections import Counter
 
-__all__ = ["find_rewrites", "reason_for_rejection"]
+__all__ = ["check_length_ratio", "find_rewrites", "reason_for_rejection"]
+
+# A response may be megabytes of anything. Rewrites are short and few, so what is beyond these
+# limits is not read; and no pattern below can match the same characters in two ways (note the
+# possessive quantifiers), so that the time is linear in the length of the text.
+_LONGEST_TEXT = 1_000_000
+_MOST_REWRITES = 1000
 
 _REASONING = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)
-_CODE_FENCE = re.compile(r"^\s*```.*$", re.MULTILINE)
-_JSON_LIST = re.compile(r"\[\s*\".*?\"\s*\]", re.DOTALL)
+_CODE_FENCE = re.compile(r"^[^\S\n]*+```.*$", re.MULTILINE)
+_JSON_TEXT = r"\"(?:[^\"\\]|\\.)*+\"\s*+"
+_JSON_LIST = re.compile(rf"\[\s*+{_JSON_TEXT}(?:,\s*+{_JSON_TEXT})*+\]", re.DOTALL)
 # "1.", "(2)", "3:", "- ", "* ", "• ", "**4.**"
 _LIST_ITEM = re.compile(r"^\s*(?:\*\*)?(?:\(?\d{1,2}[.):]|[-*•–]\s)(?:\*\*)?\s*(?=\S)")
 _LABEL = re.compile(
     r"^(?:\*\*)?(?:rewrite|rewording|paraphrase|version|variant|question|query)"
-    r"\s*(?:#?\d+)?\s*(?:\*\*)?:\s*(?:\*\*)?\s*",
+    r"\s*+(?:#?\d++)?\s*+(?:\*\*)?:\s*(?:\*\*)?\s*",
     re.IGNORECASE,
 )
 _REMARK = re.compile(
@@ -22,7 +29,7 @@ _REMARK = re.compile(
     re.IGNORECASE,
 )
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
-_QUOTATION = re.compile(r"\"([^\"]+)\"|“([^”]+)”")
+_QUOTATION = re.compile(r"\"([^\"]+)\"|“([^“”]+)”")
 _CLOSING_QUOTES = {'"': '"', "“": "”", "'": "'", "‘": "’", "«": "»", "`": "`"}
 
 
@@ -31,7 +38,8 @@ def find_rewrites(text):
 
     The rewrites are the items of the first JSON list of texts. Without one they are the
     items of a numbered or bulleted list, and without that all lines except remarks such as
-    "Here are two rewrites:".
+    "Here are two rewrites:". At most 1000 rewrites are returned, and of a response without its
+    reasoning, the first million characters are read.
 
     Parameters
     ----------
@@ -43,14 +51,18 @@ def find_rewrites(text):
     list of str
         The rewrites, without the numbers, labels and quotation marks around them.
     """
-    text = _CODE_FENCE.sub("", _REASONING.sub("", text))
+    text = _CODE_FENCE.sub("", _REASONING.sub("", text)[:_LONGEST_TEXT])
+    return _list_rewrites(text)[:_MOST_REWRITES]
+
+
+def _list_rewrites(text):
+    """List the rewrites in a text without reasoning and code fences."""
     for match in _JSON_LIST.finditer(text):
         try:
             items = json.loads(match[0])
         except ValueError:
             continue
-        if all(isinstance(item, str) for item in items):
-            return [" ".join(item.split()) for item in items]
+        return [" ".join(item.split()) for item in items]
     lines = [line for line in text.splitlines() if line.strip()]
     items = [line for line in lines if _LIST_ITEM.match(line)]
     if items:
@@ -70,6 +82,31 @@ def _strip_line(line):
     if closing and len(line) > 1 and line.endswith(closing) and closing not in line[1:-1]:
         line = line[1:-1].strip()
     return line
+
+
+def check_length_ratio(length_ratio):
+    """Raise unless a length ratio is two numbers, of which the first is not larger.
+
+    Parameters
+    ----------
+    length_ratio : tuple of float
+        Smallest and largest valid length of a rewrite, relative to the query.
+
+    Raises
+    ------
+    ValueError
+        If it is not.
+    """
+    try:
+        shortest, longest = length_ratio
+        is_valid = 0 <= shortest <= longest
+    except (TypeError, ValueError):
+        is_valid = False
+    if not is_valid:
+        raise ValueError(
+            "length_ratio must be the smallest and the largest length of a paraphrase, relative "
+            f"to the query, got {length_ratio!r}"
+        )
 
 
 def reason_for_rejection(rewrite, query, accepted, length_ratio):
@@ -94,10 +131,11 @@ def reason_for_rejection(rewrite, query, accepted, length_ratio):
     shortest, longest = length_ratio
     if not rewrite:
         return "empty"
-    if _normalize(rewrite) in {_normalize(text) for text in (query, *accepted)}:
-        return "duplicate"
+    # The length comes first, since the other checks read the whole query for each rewrite.
     if not shortest <= len(rewrite) / len(query) <= longest:
         return "length"
+    if _normalize(rewrite) in {_normalize(text) for text in (query, *accepted)}:
+        return "duplicate"
     if Counter(_NUMBER.findall(rewrite)) != Counter(_NUMBER.findall(query)):
         return "numbers changed"
     quotations = [straight or curly for straight, curly in _QUOTATION.findall(query)]

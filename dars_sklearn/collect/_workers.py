@@ -1,12 +1,13 @@
 """Workers, which call the backends: in an event loop, or in threads."""
 
 from concurrent.futures import ThreadPoolExecutor, wait
+from inspect import isawaitable
+from itertools import islice
 from typing import NamedTuple
 
 from dars_sklearn.collect._plan import Request
-from dars_sklearn.generate import ask
 from dars_sklearn.generate._loop import start
-from dars_sklearn.generate._protocol import check_entry
+from dars_sklearn.generate._protocol import ProtocolError, call_backend, check_entry
 
 __all__ = ["Answer", "open_workers"]
 
@@ -71,6 +72,11 @@ class AsyncWorker:
         The backend.
     answers : queue
         Where lists of answers are put.
+
+    Attributes
+    ----------
+    capacity : int
+        Maximum number of requests that were submitted, and whose answers are not stored yet.
     """
 
     def __init__(self, backend, answers):
@@ -79,24 +85,34 @@ class AsyncWorker:
         self._futures = set()
         # Twice the concurrency, so that the backend has requests to go on with while this
         # process writes to the store.
-        self._capacity = 2 * getattr(backend, "concurrency", 1)
+        self.capacity = 2 * getattr(backend, "concurrency", 1)
 
     def has_room(self, batch, request):
         """Return whether a request can be submitted together with a batch of others."""
-        return len(self._futures) + len(batch) < self._capacity
+        return len(self._futures) + len(batch) < self.capacity
 
     def submit(self, requests):
         """Start requests."""
         for request in requests:
-            future = start(self._backend.sample(request.prompt, n=request.n, seed=request.seed))
+            future = start(self._sample(request))
             self._futures.add(future)
             future.add_done_callback(lambda future, request=request: self._finish(request, future))
+
+    async def _sample(self, request):
+        """Await the responses to a request; whatever the backend raises is raised here."""
+        responses = self._backend.sample(request.prompt, n=request.n, seed=request.seed)
+        if not isawaitable(responses):
+            raise ProtocolError(
+                f"sample returned {type(responses).__name__!r}; define it with async def, and "
+                "return a list of responses"
+            )
+        return await responses
 
     def _finish(self, request, future):
         self._futures.discard(future)
         try:
-            entry = check_entry(future.result(), request.n)
-        except BaseException as error:
+            entry = future.result()
+        except BaseException as error:  # the main thread raises it, or counts a failed request
             entry = error
         self._answers.put([_make_answer(request, entry)])
 
@@ -124,6 +140,11 @@ class ThreadWorker:
         The threads.
     concurrency : int
         Maximum number of calls at the same time.
+
+    Attributes
+    ----------
+    capacity : int
+        Maximum number of requests that were submitted, and whose answers are not stored yet.
     """
 
     def __init__(self, backend, answers, threads, concurrency):
@@ -132,6 +153,7 @@ class ThreadWorker:
         self._threads = threads
         self._concurrency = concurrency
         self._batch_size = getattr(backend, "batch_size", 1)
+        self.capacity = concurrency * self._batch_size
         self._n_calls = 0
 
     def has_room(self, batch, request):
@@ -149,7 +171,7 @@ class ThreadWorker:
             future.add_done_callback(lambda future, batch=batch: self._finish(batch, future))
 
     def _call(self, batch):
-        return ask(
+        return call_backend(
             self._backend,
             [request.prompt for request in batch],
             n=batch[0].n,
@@ -160,7 +182,7 @@ class ThreadWorker:
         self._n_calls -= 1
         try:
             entries = future.result()
-        except BaseException as error:
+        except BaseException as error:  # the main thread raises it, or counts failed requests
             entries = [error] * len(batch)
         self._answers.put([_make_answer(*item) for item in zip(batch, entries, strict=True)])
 
@@ -174,7 +196,30 @@ class ThreadWorker:
 
 
 def _make_answer(request, entry):
-    """Build an answer from the responses of a request, or the exception it failed with."""
-    if isinstance(entry, BaseException):
-        return Answer(request, list(getattr(entry, "responses", ())), entry)
-    return Answer(request, entry, None)
+    """Build an answer from what a backend returned or raised for a request.
+
+    This is where every response passes before it reaches a store. It never raises, because a
+    request without an answer would be waited for without end.
+    """
+    entry = _check_entry(entry, request.n)
+    if not isinstance(entry, BaseException):
+        return Answer(request, entry, None)
+    return Answer(request, _responses_before(entry, request.n), entry)
+
+
+def _check_entry(entry, n):
+    """Return valid responses, or the exception why there are none."""
+    try:
+        return check_entry(entry, n)
+    except BaseException as error:  # whatever an object of a backend may raise
+        return error
+
+
+def _responses_before(error, n):
+    """Return the valid responses that arrived before a request failed."""
+    try:
+        responses = list(islice(error.responses, n))
+        checked = check_entry(responses, len(responses))
+        return list(getattr(checked, "responses", checked))
+    except BaseException:  # most exceptions have no responses
+        return []

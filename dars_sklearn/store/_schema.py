@@ -1,18 +1,18 @@
-"""The schema of a store, how its file is opened, and what errors of SQLite mean."""
+"""The schema of a store: its versions, its migrations, and the check that a file follows it."""
 
-import os
 import sqlite3
-from contextlib import closing, contextmanager
-from pathlib import Path
+from contextlib import closing
+from functools import lru_cache
 
-__all__ = ["StoreError", "explain_errors", "open_for_reading", "open_for_writing", "transaction"]
+from dars_sklearn.store._collection import renew_keys
+from dars_sklearn.store._errors import StoreError, damage_error
+
+__all__ = ["check_schema", "create_tables", "is_empty", "migrate", "needs_migration"]
 
 APPLICATION_ID = 0x44415253  # "DARS"
-VERSION = 1
-# Seconds that a connection waits while another process writes.
-BUSY_TIMEOUT = 60.0
 
-SCHEMA = """
+# The first version. Later ones are made from it by migrations, in new stores as in old ones.
+_SCHEMA_1 = """
 create table backends (
     id integer primary key,
     model text not null,
@@ -78,163 +78,110 @@ create table cells (
 ) without rowid;
 """
 
-_MEANINGS = {
-    "SQLITE_FULL": "its disk is full; free some space and collect again to continue",
-    "SQLITE_READONLY": "it is read-only; read_store can still read it",
-    "SQLITE_CANTOPEN": "it or its folder is missing or read-only; read_store may still read it",
-    "SQLITE_NOTADB": "it is not an SQLite file",
-    "SQLITE_CORRUPT": "it is damaged or truncated; sqlite3's .recover may save what remains",
-    "SQLITE_BUSY": "another process has kept it locked for a minute",
-    "SQLITE_LOCKED": "another process has kept it locked for a minute",
-}
-
-
-class StoreError(RuntimeError):
-    """A store cannot be opened, read or written."""
-
-
-@contextmanager
-def explain_errors(path):
-    """Raise errors of SQLite and the file system as a StoreError that explains them."""
-    try:
-        yield
-    except (sqlite3.Error, OSError) as error:
-        code = getattr(error, "sqlite_errorname", "")
-        # Extended codes such as SQLITE_READONLY_DIRECTORY begin with the primary code.
-        meanings = [text for name, text in _MEANINGS.items() if code.startswith(name)]
-        explanation = meanings[0] if meanings else str(error)
-        raise StoreError(f"the store {str(path)!r} cannot be used: {explanation}") from error
-
-
-@contextmanager
-def transaction(db, path):
-    """Commit everything within the block at its end, or nothing if it raises."""
-    with explain_errors(path):
-        db.execute("begin immediate")
-        try:
-            yield
-        except BaseException:
-            db.execute("rollback")
-            raise
-        try:
-            db.execute("commit")
-        except sqlite3.Error:
-            if db.in_transaction:
-                db.execute("rollback")
-            raise
-
-
-def open_for_writing(path):
-    """Open a store, which is created if it does not exist.
-
-    Parameters
-    ----------
-    path : Path or None
-        The file; None for a store in memory.
-
-    Returns
-    -------
-    sqlite3.Connection
-        A connection in autocommit mode.
-
-    Raises
-    ------
-    StoreError
-        If the file cannot be written, or is not a store of this version.
+# Statements that bring a store of version n to version n + 1, at position n - 1.
+_MIGRATIONS = [
     """
-    if path is not None:
-        _create_file(path)
-    with explain_errors(path):
-        db = sqlite3.connect(path or ":memory:", timeout=BUSY_TIMEOUT, isolation_level=None)
-        try:
-            _set_up(db, path)
-        except BaseException:
-            db.close()
-            raise
-    return db
+    -- The life of an owner is judged by its heartbeat instead of by clocks (see _claims.py).
+    delete from claims;
+    drop table owners;
+    create table owners (
+        owner text primary key,
+        process text,
+        heartbeat integer not null
+    ) without rowid;
+    -- What requests cost, including what they may cost (see _ledger.py).
+    create table ledger (
+        id integer primary key,
+        request integer not null references requests,
+        amount real not null,
+        unpriced integer not null
+    );
+    insert into ledger (request, amount, unpriced)
+        select request, total(spent), sum(spent is null) from samples group by request;
+    -- Tells a store from another one that has taken the place of its file.
+    create table identity (id text not null);
+    insert into identity values (lower(hex(randomblob(16))))
+    """,
+    # The keys of collections contain more (see _digest.py); no statement can compute them.
+    "",
+]
+VERSION = 1 + len(_MIGRATIONS)
+
+# A store has few tables, so a file with many more is not read to its end.
+_MAX_OBJECTS = 1000
+_SCHEMA_QUERY = (
+    "select type, name, tbl_name, sql from sqlite_master where name not like 'sqlite!_stat%' "
+    f"escape '!' limit {_MAX_OBJECTS}"
+)
 
 
-def _create_file(path):
-    with explain_errors(path):
-        try:
-            # SQLite creates its side files with the permissions of this file.
-            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-        except FileExistsError:
-            if path.is_dir():
-                raise StoreError(f"the store {str(path)!r} is a folder") from None
-
-
-def _set_up(db, path):
-    is_new = _is_empty(db)
-    if not is_new:
-        _check_schema(db, path)
-    db.execute("pragma journal_mode = wal")
-    # Responses that were paid for must survive a power failure.
-    db.execute("pragma synchronous = full")
-    if is_new:
-        with transaction(db, path):
-            if _is_empty(db):  # unless another process was faster
-                for statement in SCHEMA.split(";"):
-                    db.execute(statement)
-                db.execute(f"pragma application_id = {APPLICATION_ID}")
-                db.execute(f"pragma user_version = {VERSION}")
-
-
-@contextmanager
-def open_for_reading(path):
-    """Open a store without the right to change it, which may be on a read-only medium.
-
-    Parameters
-    ----------
-    path : str or path-like
-        The file.
-
-    Yields
-    ------
-    sqlite3.Connection
-        A connection, which is closed at the end of the block.
-
-    Raises
-    ------
-    StoreError
-        If the file cannot be read, or is not a store of this version.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise StoreError(f"there is no store at {str(path)!r}")
-    with explain_errors(path), closing(_connect_for_reading(path)) as db:
-        _check_schema(db, path)
-        yield db
-
-
-def _connect_for_reading(path):
-    address = f"{path.resolve().as_uri()}?mode=ro"
-    db = sqlite3.connect(address, uri=True, timeout=BUSY_TIMEOUT)
-    try:
-        _is_empty(db)
-    except sqlite3.OperationalError:
-        db.close()
-        # SQLite cannot create the side files of its journal in a read-only folder.
-        return sqlite3.connect(f"{address}&immutable=1", uri=True)
-    except BaseException:
-        db.close()
-        raise
-    return db
-
-
-def _is_empty(db):
+def is_empty(db):
+    """Return whether a database has no tables."""
     return db.execute("select count(*) from sqlite_master").fetchone()[0] == 0
 
 
-def _check_schema(db, path):
-    """Raise unless the file is a store of this version."""
-    application_id = db.execute("pragma application_id").fetchone()[0]
-    version = db.execute("pragma user_version").fetchone()[0]
-    if application_id != APPLICATION_ID:
+def create_tables(db):
+    """Create the tables of a new store, within a transaction."""
+    _execute_all(db, _SCHEMA_1)
+    db.execute(f"pragma application_id = {APPLICATION_ID}")
+    db.execute("pragma user_version = 1")
+    migrate(db)
+
+
+def needs_migration(db):
+    """Return whether a store has an older version of the schema."""
+    return _version_of(db) < VERSION
+
+
+def migrate(db):
+    """Bring a store of an older version to the present one, within a transaction."""
+    for version in range(_version_of(db), VERSION):
+        _execute_all(db, _MIGRATIONS[version - 1])
+        if version == 2:
+            renew_keys(db)
+        db.execute(f"pragma user_version = {version + 1}")
+
+
+def check_schema(db, path):
+    """Raise unless a file is a store of this or an older version, and nothing but that.
+
+    Triggers and views in particular could do anything when the store is used.
+    """
+    if db.execute("pragma application_id").fetchone()[0] != APPLICATION_ID:
         raise StoreError(f"{str(path)!r} is an SQLite file, but not a store of dars_sklearn")
-    if version != VERSION:
+    version = _version_of(db)
+    if not 1 <= version <= VERSION:
         raise StoreError(
             f"the store {str(path)!r} has schema version {version}, but this release of "
-            f"dars_sklearn reads version {VERSION}; use the release that created it, or "
+            f"dars_sklearn reads versions up to {VERSION}; use the release that created it, or "
             "another file"
         )
+    found, expected = _read_schema(db), _expected_schema(version)
+    for kind, name, *_ in sorted(found - expected):
+        raise damage_error(path, f"its {kind} {name!r} is not that of a store")
+    for kind, name, *_ in sorted(expected - found, key=str):
+        raise damage_error(path, f"its {kind} {name!r} is missing")
+
+
+def _version_of(db):
+    return db.execute("pragma user_version").fetchone()[0]
+
+
+def _read_schema(db):
+    """Return all tables, indices, views and triggers, with the statements that made them."""
+    rows = db.execute(_SCHEMA_QUERY).fetchall()
+    return {(str(kind), str(name), str(table), str(sql)) for kind, name, table, sql in rows}
+
+
+@lru_cache
+def _expected_schema(version):
+    with closing(sqlite3.connect(":memory:")) as db:
+        for statements in [_SCHEMA_1, *_MIGRATIONS[: version - 1]]:
+            _execute_all(db, statements)
+        return _read_schema(db)
+
+
+def _execute_all(db, statements):
+    # Connection.executescript would commit the transaction.
+    for statement in statements.split(";"):
+        db.execute(statement)

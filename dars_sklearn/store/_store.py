@@ -1,15 +1,20 @@
 """The writer of a store: it saves every response as soon as it arrives."""
 
 import json
+import sqlite3
 import time
-from contextlib import closing
-from pathlib import Path
+from contextlib import closing, contextmanager
 
 from dars_sklearn.store._claims import Claims
-from dars_sklearn.store._digest import digest
-from dars_sklearn.store._reader import StoredCollection
+from dars_sklearn.store._collection import StoredCollection
+from dars_sklearn.store._connection import open_for_writing, transaction
+from dars_sklearn.store._digest import collection_key
+from dars_sklearn.store._errors import StoreError, explain, explain_errors
+from dars_sklearn.store._guard import FileGuard
+from dars_sklearn.store._ledger import Ledger
+from dars_sklearn.store._path import resolve_path
 from dars_sklearn.store._records import MeanTokens, RegisteredBackend, RequestTexts
-from dars_sklearn.store._schema import open_for_writing, transaction
+from dars_sklearn.utils._settings import settings_to_json, text_to_json
 
 __all__ = ["Store"]
 
@@ -27,11 +32,16 @@ class Store:
     ----------
     claims : Claims
         The claims of this store object on requests.
+    ledger : Ledger
+        What the requests cost, including what they may cost.
 
     Raises
     ------
     StoreError
-        If the file cannot be written, or is not a store of this version.
+        If the file cannot be written, is damaged, or is not a store of this version or an
+        older one, which is migrated.
+    TypeError, ValueError
+        If ``path`` is not the path of a file.
 
     See Also
     --------
@@ -47,30 +57,83 @@ class Store:
     """
 
     def __init__(self, path):
-        self.path = None if path is None else Path(path)
+        self.path = None if path is None else resolve_path(path)
         self._db = open_for_writing(self.path)
-        self.claims = Claims(self._db)
+        self._guard = None
+        try:
+            self.claims = Claims(self._db)
+            self.ledger = Ledger(self._db)
+            if path is not None:
+                with explain_errors(path):
+                    self._guard = FileGuard(self._db, self.path)
+        except BaseException:
+            self._db.close()
+            raise
+        self._is_lost = False
 
     def __enter__(self):
         return self
 
-    def __exit__(self, *exception):
-        self.close()
+    def __exit__(self, kind, error, traceback):
+        try:
+            self.close()
+        except StoreError:
+            if error is None:
+                raise  # otherwise it is the consequence of the error, which matters more
+        if isinstance(error, sqlite3.Error):  # of a statement outside a transaction
+            raise explain(error, self.path) from error
 
     def close(self):
         """Release all claims and close the file."""
-        with closing(self._db), self.transaction():
-            self.claims.release_all()
+        with closing(self._db):
+            self.roll_back()
+            if not self._is_lost:
+                with self.transaction():
+                    self.claims.release_all()
 
+    @contextmanager
     def transaction(self):
         """Commit everything within a ``with`` block, or nothing if it raises.
 
-        Returns
-        -------
-        context manager
-            What is written within it is on the disk when it ends.
+        Yields
+        ------
+        None
+            What is written within the block is on the disk when it ends.
+
+        Raises
+        ------
+        StoreError
+            If the file cannot be written, or is no longer the one that was opened. In that
+            case its content is saved in a new store, if it can still be read.
         """
-        return transaction(self._db, self.path)
+        self._check_file()
+        with transaction(self._db, self.path):
+            yield
+
+    def roll_back(self):
+        """End a transaction that an interrupt has left open, if there is one."""
+        if self._db.in_transaction:
+            self._db.execute("rollback")
+
+    def _check_file(self):
+        """Raise if the file is no longer the one that was opened."""
+        loss = None if self._guard is None or self._is_lost else self._guard.find_loss()
+        if loss is None:
+            return
+        self._is_lost = True
+        kept_in = self._guard.save_copy() if loss.is_readable else None
+        consequence = (
+            "its content could not be saved"
+            if kept_in is None
+            else f"its content is kept in {str(kept_in)!r}: move that to the old place, and "
+            "collect again to continue"
+        )
+        error = StoreError(
+            f"the store {str(self.path)!r} was lost while it was in use: {loss.event}; "
+            f"{consequence}"
+        )
+        error.kept_in = kept_in
+        raise error
 
     # ---- requests and samples --------------------------------------------------
 
@@ -87,14 +150,16 @@ class Store:
         Returns
         -------
         RegisteredBackend
-            Its id, and the settings as text.
+            Its id, and the settings as they were written when it was new.
         """
-        text = json.dumps(settings, sort_keys=True, default=repr)
-        self._db.execute(
-            "insert or ignore into backends (model, settings) values (?, ?)", (model, text)
-        )
-        query = "select id from backends where model = ? and settings = ?"
-        return RegisteredBackend(self._db.execute(query, (model, text)).fetchone()[0], text)
+        text = settings_to_json(settings, f"the backend of model {model!r}")
+        query = "select id, settings from backends where model = ? order by id"
+        for id, stored in self._db.execute(query, (model,)):
+            # The keys of requests depend on the stored text, in which 1 may be written as 1.0.
+            if stored == text or text_to_json(stored) == text:
+                return RegisteredBackend(id, stored)
+        insert = "insert into backends (model, settings) values (?, ?)"
+        return RegisteredBackend(self._db.execute(insert, (model, text)).lastrowid, text)
 
     def register_requests(self, backend, keys, prompts):
         """Store the requests to a backend that are new.
@@ -138,47 +203,48 @@ class Store:
         condition = "request in (select id from requests where backend = ?) and sample < ?"
         query = f"select request, count(*) from samples where {condition} group by request"
         return {
-            request: range(n_samples) if n == n_samples else self._sample_numbers(request)
+            request: range(n_samples) if n == n_samples else self.sample_numbers(request)
             for request, n in self._db.execute(query, (backend, n_samples))
         }
 
-    def _sample_numbers(self, request):
-        query = "select sample from samples where request = ?"
-        return {number for (number,) in self._db.execute(query, (request,))}
-
-    def lacks_samples(self, request, first, n):
-        """Return whether any of the samples ``first`` to ``first + n - 1`` is not stored.
+    def sample_numbers(self, request):
+        """Return the numbers of the stored samples of a request.
 
         Parameters
         ----------
         request : int
             Id of the request.
-        first, n : int
-            Number of the first sample, and how many samples matter.
 
         Returns
         -------
-        bool
-            Whether a sample is missing.
+        set of int
+            The numbers.
         """
-        query = "select count(*) from samples where request = ? and sample >= ? and sample < ?"
-        return self._db.execute(query, (request, first, first + n)).fetchone()[0] < n
+        query = "select sample from samples where request = ?"
+        return {number for (number,) in self._db.execute(query, (request,))}
 
-    def spent_on(self, requests):
-        """Sum what was paid for the stored samples of some requests.
+    def count_answered_otherwise(self, ids):
+        """Count the prompts to one backend that have samples under another seed only.
 
         Parameters
         ----------
-        requests : iterable of int
-            Ids of the requests.
+        ids : dict of str to int
+            For each prompt, the id of its request under the present seed.
 
         Returns
         -------
-        float
-            Amount in the user's unit; samples whose price is unknown do not count.
+        int
+            Number of prompts.
         """
-        query = "select total(spent) from samples where request = ?"
-        return sum(self._db.execute(query, (request,)).fetchone()[0] for request in requests)
+        query = (
+            "select distinct id, prompt from requests join samples on request = id where backend = "
+            "(select backend from requests where id = ?)"
+        )
+        first_id = next(iter(ids.values()), None)
+        answered, otherwise = set(), set()
+        for id, prompt in self._db.execute(query, (first_id,)):
+            (answered if ids.get(prompt) == id else otherwise).add(prompt)
+        return len((ids.keys() & otherwise) - answered)
 
     def mean_tokens(self, model):
         """Average the token counts of all stored samples of a model.
@@ -258,7 +324,7 @@ class Store:
     # ---- collections -----------------------------------------------------------
 
     def put_collection(self, models, n_samples, queries, cells):
-        """Store which queries, paraphrases and models are collected together.
+        """Store what is collected together, and how it is graded.
 
         Parameters
         ----------
@@ -274,38 +340,32 @@ class Store:
         Returns
         -------
         StoredCollection
-            The collection. It has the same id as an earlier one of the same queries,
-            paraphrases and models.
+            The collection. It has the same id as an earlier one if all of this is the same;
+            otherwise the two share nothing but their requests and samples.
         """
-        key = digest(*models, *(query.label for query in queries), *map(_cell_key, cells))
+        key = collection_key(models, n_samples, queries, cells)
         with self.transaction():
-            id = self._update_collection(key, n_samples)
-            if id is None:
-                id = self._insert_collection(key, models, n_samples, cells)
-            self._db.executemany(
-                "insert or replace into queries values (?, ?, ?, ?, ?)",
-                ((id, row, *query) for row, query in enumerate(queries)),
-            )
-        return StoredCollection(self._db, id)
+            query = "select id from collections where key = ?"
+            row = self._db.execute(query, (key,)).fetchone()
+            if row is None:
+                id = self._insert_collection(key, models, n_samples, queries, cells)
+            else:
+                (id,) = row
+                update = "update collections set updated = ? where id = ?"
+                self._db.execute(update, (time.time(), id))
+        return StoredCollection(self._db, id, self.path)
 
-    def _update_collection(self, key, n_samples):
-        """Update a collection and return its id, None if there is no such collection."""
-        row = self._db.execute("select id from collections where key = ?", (key,)).fetchone()
-        if row is None:
-            return None
-        self._db.execute(
-            "update collections set n_samples = ?, updated = ? where id = ?",
-            (n_samples, time.time(), row[0]),
-        )
-        return row[0]
-
-    def _insert_collection(self, key, models, n_samples, cells):
+    def _insert_collection(self, key, models, n_samples, queries, cells):
         id = self._db.execute(
             "insert into collections (key, n_samples, models, updated) values (?, ?, ?, ?)",
             (key, n_samples, json.dumps(models), time.time()),
         ).lastrowid
         self._db.executemany(
             "insert into cells values (?, ?, ?, ?, ?)", ((id, *cell) for cell in cells)
+        )
+        self._db.executemany(
+            "insert into queries values (?, ?, ?, ?, ?)",
+            ((id, row, *query) for row, query in enumerate(queries)),
         )
         return id
 
@@ -319,8 +379,3 @@ class Store:
         """
         with self.transaction():
             self._db.executemany("insert or replace into grades values (?, ?, ?, ?, ?)", grades)
-
-
-def _cell_key(cell):
-    """Identify a cell by a text, whose format existing stores depend on."""
-    return str(tuple(cell))

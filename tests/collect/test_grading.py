@@ -2,6 +2,8 @@ import json
 
 import numpy as np
 import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 
 from dars_sklearn.collect._grading import (
@@ -20,7 +22,7 @@ from dars_sklearn.store._records import Cell, QueryRow
 
 
 def test_references_are_returned_as_a_list():
-    assert check_references(ExactMatch(), np.array(["a", "b"]), 2) == ["a", "b"]
+    assert check_references(ExactMatch(), np.array(["a", "b"]), ["q", "r"]) == ["a", "b"]
 
 
 def test_a_grader_may_work_without_references():
@@ -28,32 +30,66 @@ def test_a_grader_may_work_without_references():
         return 1.0
 
     with pytest.raises(ValueError, match=r"needs references: pass them as collect\(queries"):
-        check_references(grader, None, 2)
+        check_references(grader, None, ["q", "r"])
     grader.needs_reference = False
-    assert check_references(grader, None, 2) == [None, None]
+    assert check_references(grader, None, ["q", "r"]) == [None, None]
 
 
 def test_each_query_needs_a_reference():
     with pytest.raises(ValueError, match="there are 2 queries but 1 references"):
-        check_references(ExactMatch(), ["x"], 2)
+        check_references(ExactMatch(), ["x"], ["q", "r"])
 
 
 @pytest.mark.parametrize("missing", [None, float("nan"), pd.NA, pd.NaT])
 def test_a_missing_reference_is_named(missing):
     with pytest.raises(ValueError, match="the reference of row 1 is missing: "):
-        check_references(ExactMatch(), ["x", missing], 2)
+        check_references(ExactMatch(), ["x", missing], ["q", "r"])
 
 
 def test_a_reference_that_the_grader_rejects_is_named():
     with pytest.raises(ValueError, match="rejects the reference of row 1, 'five': .* no number"):
-        check_references(Numeric(), ["5", "five"], 2)
+        check_references(Numeric(), ["5", "five"], ["q", "r"])
+
+
+@pytest.mark.parametrize(
+    ("references", "expected"),
+    [
+        (np.array([["a", "b"], ["c", "d"]]), [["a", "b"], ["c", "d"]]),
+        (pa.array(["a", "c"]), ["a", "c"]),
+        (pl.Series(["a", "c"]), ["a", "c"]),
+        (pd.Series(["a", "c"], index=["x", "y"]), ["a", "c"]),
+        (iter(["a", "c"]), ["a", "c"]),
+        (np.array([1, 2]), [1, 2]),
+    ],
+)
+def test_references_may_be_in_any_sequence(references, expected):
+    assert check_references(ExactMatch(), references, ["q", "r"]) == expected
+
+
+@pytest.mark.parametrize(
+    "references", ["ab", b"ab", {"a": 1, "b": 2}, {"a", "b"}, pd.DataFrame({"a": [1], "b": [2]})]
+)
+def test_what_does_not_have_one_reference_per_row_is_refused(references):
+    name = type(references).__name__
+    with pytest.raises(TypeError, match=f"references must be a list .*, got {name!r}"):
+        check_references(ExactMatch(), references, ["q", "r"])
+
+
+def test_the_reference_of_a_blank_query_does_not_matter():
+    assert check_references(ExactMatch(), ["a", None], ["q", " "]) == ["a", None]
+
+
+def test_a_masked_reference_is_missing():
+    references = np.ma.masked_array(["a", "b"], mask=[False, True])
+    with pytest.raises(ValueError, match="the reference of row 1 is missing"):
+        check_references(ExactMatch(), references, ["q", "r"])
 
 
 def test_a_grader_may_check_references_itself():
-    judge = LLMJudge(lambda prompts, *, n: 1 / 0, template="{query} {response}")
-    assert check_references(judge, [{"query": "a"}], 1) == [{"query": "a"}]
-    with pytest.raises(ValueError, match=r"row 0, 'a': the template names \['query'\]"):
-        check_references(judge, ["a"], 1)
+    judge = LLMJudge(lambda prompts, *, n: 1 / 0, template="{query} {rubric} {response}")
+    assert check_references(judge, [{"rubric": "a"}], ["q"]) == [{"rubric": "a"}]
+    with pytest.raises(ValueError, match=r"row 0, 'a': the template names \['rubric'\]"):
+        check_references(judge, ["a"], ["q"])
 
 
 @pytest.mark.parametrize(
@@ -114,6 +150,13 @@ def test_the_settings_of_a_judge_determine_its_grades():
     assert grading_key(LLMJudge(judge, n_verdicts=1), "x") != key
 
 
+def test_settings_of_a_grader_that_are_not_json_are_refused():
+    with pytest.raises(
+        TypeError, match=r"grader ExactMatchWithSettings are not JSON: settings\['a"
+    ):
+        grading_key(ExactMatchWithSettings({"a": {1, 2}}), "x")
+
+
 def test_the_memory_address_of_a_function_is_not_part_of_the_key():
     def make():
         def grader(text, reference):
@@ -126,6 +169,19 @@ def test_the_memory_address_of_a_function_is_not_part_of_the_key():
     assert grading_key(first, "x") == grading_key(second, "x")
     assert grading_key(first, "x") != grading_key(lambda text, reference: 1.0, "x")
     assert grading_key(JSONField("a", first), "x") == grading_key(JSONField("a", second), "x")
+
+
+def test_functions_of_one_name_that_do_different_things_have_different_keys():
+    graders = [
+        lambda text, reference: 1.0,
+        lambda text, reference: 0.0,
+        lambda text, reference: text.lower() == reference,
+        lambda text, reference: text.upper() == reference,
+        lambda text, reference: text in {"a", "b"},
+        lambda text, reference: any(word == "a" for word in text),
+        lambda text, reference: any(word == "b" for word in text),
+    ]
+    assert len({grading_key(grader, "x") for grader in graders}) == len(graders)
 
 
 # ---- grading -------------------------------------------------------------------

@@ -292,7 +292,7 @@ def test_failed_requests_are_reported():
     ("parameters", "error", "message"),
     [
         ({}, ValueError, "pass a backend that writes paraphrases"),
-        ({"backend": "gpt"}, TypeError, "backend must be callable, got 'gpt'"),
+        ({"backend": "gpt"}, TypeError, "backend of ParaphraseExpander is not callable: 'gpt'"),
         ({"paraphrases": [["a"]]}, TypeError, "paraphrases must map queries to lists of texts"),
         ({"paraphrases": {"a": "b"}}, ValueError, "paraphrases of 'a' must be a list of texts"),
         ({"paraphrases": {"a": [" "]}}, ValueError, "paraphrases of 'a' must be a list of texts"),

@@ -1,3 +1,6 @@
+from dataclasses import replace
+
+import numpy as np
 import pytest
 from fake_backends import CountingBackend, echo
 from hypothesis import given
@@ -11,7 +14,10 @@ from dars_sklearn.collect._plan import (
     plan_requests,
     request_seed,
     settings_of,
+    split_at_stored,
+    warn_of_new_seed,
 )
+from dars_sklearn.exceptions import CollectionWarning
 from dars_sklearn.generate import Response
 from dars_sklearn.store import Store
 
@@ -38,16 +44,32 @@ def store():
     ],
 )
 def test_gaps_are_runs_of_samples_that_are_not_stored(stored, n_samples, gaps):
-    assert find_gaps(stored, n_samples) == gaps
+    assert find_gaps(stored, 0, n_samples) == gaps
 
 
-@given(st.sets(st.integers(0, 12)), st.integers(1, 10))
-def test_gaps_and_stored_samples_together_are_all_samples(stored, n_samples):
-    gaps = find_gaps(stored, n_samples)
+@given(st.sets(st.integers(0, 12)), st.integers(0, 5), st.integers(1, 10))
+def test_gaps_and_stored_samples_together_are_all_samples(stored, first, n):
+    gaps = find_gaps(stored, first, n)
     missing = [sample for gap in gaps for sample in range(gap.first, gap.first + gap.n)]
-    assert missing == [sample for sample in range(n_samples) if sample not in stored]
+    assert missing == [sample for sample in range(first, first + n) if sample not in stored]
     ends = [gap.first + gap.n for gap in gaps]
     assert all(gap.first > end for end, gap in zip(ends, gaps[1:], strict=False))
+
+
+def test_a_request_is_split_into_its_gaps():
+    request = Request(1, "m", "x", 2, 6, request_seed(b"key", 2), b"key")
+    assert split_at_stored(request, {0, 1, 8}) == [request]
+    assert split_at_stored(request, range(10)) == []
+    before, after = split_at_stored(request, {4, 5})
+    assert before == replace(request, n=2)
+    assert after == replace(request, first=6, n=2, seed=request_seed(b"key", 6))
+
+
+def test_a_plan_has_a_part_of_each_model(store):
+    plan = plan_requests(store, {"a": echo, "b": echo}, ["x", "y"], 3, base_seed=0)
+    part = plan.of_model("b")
+    assert part.request_ids == list(plan.ids["b"].values())
+    assert (part.n_samples, part.n_missing, part.n_stored) == (6, 6, 0)
 
 
 # ---- seeds ---------------------------------------------------------------------
@@ -148,3 +170,30 @@ def test_a_plan_counts_the_samples_of_all_models():
 def test_a_backend_without_settings_has_empty_ones():
     assert settings_of(echo) == {}
     assert settings_of(CountingBackend(top_p=0.5)) == {"top_p": 0.5}
+
+
+def test_blank_prompts_are_failures_that_are_never_missing(store):
+    plan = plan_requests(store, {"m": echo}, ["x", "", " "], 2, base_seed=0)
+    assert [request.prompt for request in plan.missing["m"]] == ["x"]
+    assert (plan.n_samples, plan.n_missing, plan.n_stored) == (2, 2, 0)
+    for blank in ("", " "):
+        assert store.texts(plan.ids["m"][blank]) == (
+            [],
+            "the query is blank, so nothing was requested",
+        )
+    assert store.texts(plan.ids["m"]["x"]).error is None
+
+
+# ---- another seed ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("random_state", [None, np.random.RandomState(0)])
+def test_responses_under_another_random_seed_are_mentioned(store, random_state):
+    first = plan_requests(store, {"a": echo}, ["x", "y"], 1, base_seed=0)
+    warn_of_new_seed(store, first, random_state)  # there is nothing yet
+    for id in first.ids["a"].values():
+        store.put_responses(id, 0, [Response("stored")])
+    plan = plan_requests(store, {"a": echo}, ["x", "y", "z"], 1, base_seed=1)
+    warn_of_new_seed(store, plan, 1)  # a seed that was chosen
+    with pytest.warns(CollectionWarning, match="responses to 2 prompts under other seeds .* paid"):
+        warn_of_new_seed(store, plan, random_state)

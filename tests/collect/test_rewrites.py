@@ -1,3 +1,5 @@
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -42,6 +44,20 @@ def test_any_text_can_be_searched_for_rewrites(text):
     assert all("\n" not in rewrite for rewrite in find_rewrites(text))
 
 
+def test_a_list_in_json_after_an_open_one_is_found():
+    assert find_rewrites('["open\n["How old is Bo?", "What is Bo\\"s age?"]') == [
+        "How old is Bo?",
+        'What is Bo"s age?',
+    ]
+
+
+def test_the_number_of_rewrites_and_the_text_that_is_read_are_bounded():
+    assert find_rewrites("a\n" * 2000) == ["a"] * 1000
+    assert find_rewrites(json.dumps(["a"] * 2000)) == ["a"] * 1000
+    assert find_rewrites("a" * 2_000_000) == ["a" * 1_000_000]
+    assert find_rewrites("<think>" + "1. x\n" * 400_000 + "</think>1. a") == ["a"]
+
+
 QUERY = 'Who wrote "Emma" in 1815?'
 
 
@@ -75,3 +91,8 @@ def test_both_kinds_of_quotation_marks_are_recognised():
 )
 def test_the_limits_of_the_length_ratio_are_valid(n_characters, reason):
     assert reason_for_rejection("b" * n_characters, "a" * 10, [], (0.5, 2)) == reason
+
+
+def test_curly_quotation_marks_that_are_never_closed_enclose_nothing():
+    assert reason_for_rejection("Who?", "“Who “wrote it?", [], (0.1, 9)) is None
+    assert reason_for_rejection("Who?", "“Who “wrote” it?", [], (0.1, 9)) == "quotation changed"

@@ -1,7 +1,6 @@
 import asyncio
 import multiprocessing
 import os
-import platform
 import queue
 import random
 import signal
@@ -22,11 +21,11 @@ from servers import FakeServer, prompt_of
 
 from dars_sklearn import OutcomeCollector
 from dars_sklearn.collect import _sampler
-from dars_sklearn.collect._plan import plan_requests
+from dars_sklearn.collect._plan import plan_requests, request_seed
 from dars_sklearn.collect._sampler import Sampler
 from dars_sklearn.generate import BackendError, Response
 from dars_sklearn.grade import Contains
-from dars_sklearn.store import Store, StoreError, read_responses, read_store
+from dars_sklearn.store import Store, StoreError, _claims, read_responses, read_store
 
 TESTS = Path(__file__).parents[1]
 
@@ -144,7 +143,8 @@ def test_progress_cost_and_failures_are_shown(store):
     plan, progress = plan_requests(store, models, list("abc"), 2, 0), FakeProgress()
     Sampler(store, models, plan, progress).run()
     assert progress.n == 6
-    assert progress.postfix == {"cost": "8", "failed": 1}
+    # The price of the failed request is not known, so it counts with the highest, 6.
+    assert progress.postfix == {"cost": "14", "failed": 1}
 
 
 def test_the_first_response_is_reported_once(store):
@@ -288,15 +288,40 @@ def test_a_failed_request_is_sent_again_on_the_next_run(store):
     assert store.texts(plan.ids["m"]["x"]).error is None
 
 
-def test_a_backend_that_exits_fails_its_request_only(store):
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt()])
+def test_a_backend_that_exits_stops_the_run_and_keeps_what_arrived(store, error):
     def exits(prompts, *, n):
         if prompts == ["b"]:
-            sys.exit(3)
+            raise error
         return echo(prompts, n=n)
 
-    plan, _ = sample(store, {"m": exits}, list("abc"))
-    assert store.texts(plan.ids["m"]["b"]).error == "SystemExit: 3"
-    assert store.texts(plan.ids["m"]["c"]).texts == ["c"]
+    with pytest.raises(type(error)) as caught:
+        sample(store, {"m": exits}, list("abc"))
+    assert caught.value is error
+    plan = plan_requests(store, {"m": exits}, list("abc"), 1, base_seed=0)
+    assert store.texts(plan.ids["m"]["a"]).texts == ["a"]
+    assert [request.prompt for request in plan.missing["m"]] == ["b", "c"]
+
+
+def test_answers_that_are_not_stored_yet_take_up_room(store):
+    class Backend(CountingBackend):
+        concurrency = 2
+
+    plan = plan_requests(store, {"m": Backend()}, list("abc"), 1, base_seed=0)
+    sampler = Sampler(store, {"m": Backend()}, plan, FakeProgress())
+
+    class Idle:
+        """A worker without any call in progress, as when all answers have just arrived."""
+
+        capacity = 2
+
+        def has_room(self, batch, request):
+            return True
+
+    with store.transaction():
+        first = sampler._take_batch("m", Idle())
+        assert [request.prompt for request in first] == ["a", "b"]
+        assert sampler._take_batch("m", Idle()) == []
 
 
 def test_a_backend_is_checked_before_the_first_request(store):
@@ -310,6 +335,29 @@ def test_a_backend_is_checked_before_the_first_request(store):
     assert backends["a"].requested.total() == 0
 
 
+def test_the_check_of_a_backend_may_be_a_coroutine(store):
+    class Unreachable(CountingBackend):
+        async def check(self):
+            raise BackendError("no server answers")
+
+    with pytest.raises(BackendError, match="model 'b': no server answers"):
+        sample(store, {"b": Unreachable()}, ["x"])
+
+
+@pytest.mark.parametrize("spent", ["x", None, -1.0, float("inf")])
+def test_what_an_exception_says_about_its_cost_may_be_anything(store, spent):
+    class Odd(Exception):
+        pass
+
+    Odd.spent = spent
+
+    def fail(prompts, *, n):
+        raise Odd
+
+    _, summary = sample(store, {"m": fail}, ["x"])
+    assert summary[:3] == (0.0, 1, 0)
+
+
 # ---- limits of cost ------------------------------------------------------------
 
 
@@ -318,7 +366,7 @@ def test_requests_are_sent_as_long_as_their_maximum_cost_fits(store, max_cost, n
     backend = PricedBackend()  # a request costs 2, but at most 3
     _, summary = sample(store, {"m": backend}, list("abcde"), max_cost=max_cost)
     assert backend.requested.total() == n_requests
-    assert summary == (2.0 * n_requests, 5 - n_requests)
+    assert summary[:3] == (2.0 * n_requests, n_requests, 5 - n_requests)
 
 
 def test_stored_samples_count_towards_the_limit(store):
@@ -326,13 +374,13 @@ def test_stored_samples_count_towards_the_limit(store):
     sample(store, {"m": backend}, list("ab"))
     _, summary = sample(store, {"m": backend}, list("abcde"), max_cost=7)
     assert backend.requested.total() == 3
-    assert summary == (6.0, 2)
+    assert (summary.spent, summary.n_unaffordable) == (6, 2)
 
 
 def test_requests_whose_price_is_unknown_cost_their_maximum(store):
     backend = PricedBackend(unknown_cost=True)
     _, summary = sample(store, {"m": backend}, list("abcde"), max_cost=7)
-    assert summary == (6.0, 3)
+    assert (summary.spent, summary.n_unaffordable) == (6, 3)
 
 
 def test_a_cheaper_model_continues_when_another_is_no_longer_affordable(store):
@@ -348,7 +396,7 @@ def test_a_cheaper_model_continues_when_another_is_no_longer_affordable(store):
     _, summary = sample(store, models, list("abcde"), max_cost=5)
     assert models["cheap"].requested.total() == 5
     assert models["expensive"].requested.total() == 1
-    assert summary == (4.5, 4)
+    assert (summary.spent, summary.n_unaffordable) == (4.5, 4)
 
 
 # ---- several processes ---------------------------------------------------------
@@ -380,7 +428,8 @@ def test_two_processes_share_a_store_and_divide_the_requests(path):
     assert len(read_store(path).score) == N_QUERIES * N_SAMPLES
 
 
-def test_requests_of_another_process_are_taken_over_once_its_claims_expire(path):
+def test_requests_of_another_process_are_taken_over_once_its_claims_expire(path, monkeypatch):
+    monkeypatch.setattr(_claims, "CLAIM_SECONDS", 1.5)
     queries = np.array([["red", "crimson"], ["blue", "azure"]], dtype=object)
 
     def collect(n_samples):
@@ -388,18 +437,17 @@ def test_requests_of_another_process_are_taken_over_once_its_claims_expire(path)
         return collector.collect(queries, ["red", "blue"])
 
     collect(n_samples=1)
-    dead = subprocess.Popen([sys.executable, "-c", ""])
-    dead.wait()
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    killed = _claims.describe_process(str(process.pid))
+    process.communicate(timeout=30)
     with sqlite3.connect(path) as db:
-        killed, elsewhere = f"{platform.node()}:{dead.pid}:1", "another-host:1:1"
-        db.execute("insert into owners values (?, ?)", (killed, time.time() + 1000))
-        db.execute("insert into owners values (?, ?)", (elsewhere, time.time() + 2.0))
         claim = "insert into claims select id, ? from requests where prompt = ?"
-        db.execute(claim, (killed, "red"))
-        db.execute(claim, (elsewhere, "blue"))
+        for owner, description, prompt in (("a", killed, "red"), ("b", "elsewhere", "blue")):
+            db.execute("insert into owners values (?, ?, 1)", (owner, description))
+            db.execute(claim, (owner, prompt))
     start = time.monotonic()
     assert (collect(n_samples=3).counts() == 6).all()
-    assert 1.0 < time.monotonic() - start < 8.0
+    assert time.monotonic() - start > 1.5  # the claims of a process that cannot be seen
 
 
 def test_samples_that_another_process_stored_meanwhile_are_not_requested(path):
@@ -414,6 +462,26 @@ def test_samples_that_another_process_stored_meanwhile_are_not_requested(path):
         with other.transaction():
             assert other.claims.claim(plan.ids["m"]["x"])
     assert backend.requested == {"y": 2}
+
+
+def test_of_a_request_that_others_have_answered_in_part_only_the_rest_is_requested(path):
+    backend = CountingBackend()
+    with Store(path) as store, Store(path) as other:
+        plan = plan_requests(store, {"m": backend}, ["x", "y"], 5, base_seed=0)
+        id = plan.ids["m"]["x"]
+        other.put_responses(id, 0, [Response("a")])
+        other.put_responses(id, 3, [Response("b")])
+        progress = FakeProgress()
+        Sampler(store, {"m": backend}, plan, progress).run()
+        assert progress.n == 10
+        texts = store.texts(id).texts
+        assert (texts[0], texts[3], len(texts)) == ("a", "b", 5)
+        # Seeds depend on the gaps only, so they are those of a run that begins now.
+        key = plan.missing["m"][0].key
+        assert [text.split()[1] for text in texts[1:3] + texts[4:]] == [
+            f"{request_seed(key, 1)}/0", f"{request_seed(key, 1)}/1", f"{request_seed(key, 4)}/0"
+        ]  # fmt: skip
+    assert backend.requested == {"x": 3, "y": 5}
 
 
 def test_a_run_waits_for_requests_that_another_process_has_claimed(path, monkeypatch):

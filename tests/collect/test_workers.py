@@ -222,6 +222,58 @@ def test_an_exception_for_one_prompt_fails_that_request_only(answers):
     assert good.responses == [Response("good")]
 
 
+def test_a_wrong_entry_of_a_batch_fails_that_request_only(answers):
+    class Picky:
+        batch_size = 3
+
+        def __call__(self, prompts, *, n):
+            return [
+                {"none": None, "costly": [Response("x", cost=-1.0)]}.get(p, [p]) for p in prompts
+            ]
+
+    costly, good, none = run(Picky(), answers, list_requests(["costly", "good", "none"]))
+    assert isinstance(none.error, ProtocolError)
+    assert "cost is invalid" in str(costly.error)
+    assert costly.responses == []
+    assert good.responses == [Response("good")]
+
+
+class Odd(Exception):
+    def __init__(self, responses):
+        self.responses = responses
+
+
+@pytest.mark.parametrize(
+    ("responses", "kept"),
+    [
+        (5, []),
+        (["a"], ["a"]),
+        (["a", "b", "c"], ["a", "b"]),  # no more than were requested
+        (["a", Response("b", cost=-1.0)], ["a"]),
+        (["a", 5], []),
+        (None, []),
+        (iter(["a"]), ["a"]),
+    ],
+)
+def test_responses_of_an_exception_are_checked_too(answers, responses, kept):
+    def fail(prompts, *, n):
+        raise Odd(responses)
+
+    (answer,) = run(fail, answers, [make_request("x", n=2)])
+    assert isinstance(answer.error, Odd)
+    assert [response.text for response in answer.responses] == kept
+
+
+def test_a_sample_method_that_is_no_coroutine_is_an_error(answers):
+    class Backend:
+        def sample(self, prompt, *, n, seed):
+            return [prompt] * n
+
+    (answer,) = run(Backend(), answers, [make_request("x")])
+    assert isinstance(answer.error, ProtocolError)
+    assert str(answer.error).startswith("sample returned 'list'; define it with async def")
+
+
 # ---- cancelling ----------------------------------------------------------------
 
 

@@ -1,14 +1,17 @@
 import sqlite3
 import stat
 import subprocess
+import threading
+from contextlib import closing
 
 import numpy as np
 import pytest
 
 from dars_sklearn import OutcomeCollector
 from dars_sklearn.grade import Contains
-from dars_sklearn.store import Store, StoreError, read_responses, read_store
-from dars_sklearn.store._schema import explain_errors, open_for_writing, transaction
+from dars_sklearn.store import Store, StoreError, _connection, read_responses, read_store
+from dars_sklearn.store._connection import open_for_writing, transaction
+from dars_sklearn.store._errors import explain_errors
 
 
 @pytest.fixture
@@ -52,7 +55,7 @@ def test_a_store_is_recognised_by_its_application_id(path):
     with sqlite3.connect(path) as db:
         # Existing stores have this id, the bytes of "DARS".
         assert db.execute("pragma application_id").fetchone() == (0x44415253,)
-        assert db.execute("pragma user_version").fetchone() == (1,)
+        assert db.execute("pragma user_version").fetchone() == (3,)
 
 
 def test_two_stores_in_memory_are_independent():
@@ -101,7 +104,9 @@ def test_a_store_of_another_schema_version_is_named(path, use):
     fill_store(path)
     with sqlite3.connect(path) as db:
         db.execute("pragma user_version = 99")
-    with pytest.raises(StoreError, match="schema version 99, but this release .* reads version 1"):
+    with pytest.raises(
+        StoreError, match="schema version 99, but this release .* reads versions up to 3"
+    ):
         use(path)
 
 
@@ -123,9 +128,7 @@ def test_a_truncated_store_is_named(path):
 
 
 def test_a_store_that_another_process_created_meanwhile_is_used(path, monkeypatch):
-    from dars_sklearn.store import _schema
-
-    is_empty, calls = _schema._is_empty, []
+    is_empty, calls = _connection.is_empty, []
 
     def create_meanwhile(db):
         calls.append(db)
@@ -135,15 +138,39 @@ def test_a_store_that_another_process_created_meanwhile_is_used(path, monkeypatc
         return is_empty(db)
 
     def fill_store_directly(path):
-        monkeypatch.setattr(_schema, "_is_empty", is_empty)
+        monkeypatch.setattr(_connection, "is_empty", is_empty)
         fill_store(path)
-        monkeypatch.setattr(_schema, "_is_empty", create_meanwhile)
+        monkeypatch.setattr(_connection, "is_empty", create_meanwhile)
 
-    monkeypatch.setattr(_schema, "_is_empty", create_meanwhile)
+    monkeypatch.setattr(_connection, "is_empty", create_meanwhile)
     with Store(path) as store:
         assert store.register_backend("m", {}).id == 1
         assert store.register_backend("other", {}).id == 2
     assert len(calls) == 2
+
+
+def test_other_processes_that_open_a_new_store_are_waited_for(path):
+    fill_store(path)
+    with closing(sqlite3.connect(path, check_same_thread=False)) as other:
+        other.execute("pragma journal_mode = delete")
+        other.execute("begin")
+        other.execute("select * from backends").fetchall()
+        end = threading.Timer(0.2, other.rollback)
+        end.start()
+        with Store(path) as store:
+            assert store._db.execute("pragma journal_mode").fetchone() == ("wal",)
+        end.join()
+
+
+def test_a_store_that_stays_locked_is_named(path, monkeypatch):
+    monkeypatch.setattr(_connection, "BUSY_TIMEOUT", 0.1)
+    fill_store(path)
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("pragma journal_mode = delete")
+        other.execute("begin")
+        other.execute("select * from backends").fetchall()
+        with pytest.raises(StoreError, match="another process has kept it locked"):
+            Store(path)
 
 
 def test_a_transaction_writes_everything_or_nothing(path):
@@ -158,6 +185,23 @@ def test_a_transaction_writes_everything_or_nothing(path):
         with store.transaction():
             store.register_backend("kept", {})
         assert store._db.execute("select model from backends").fetchall() == [("kept",)]
+
+
+def test_a_transaction_that_an_interrupt_has_left_open_is_ended(path):
+    with Store(path) as store, store.transaction():
+        store.claims.renew()
+        backend = store.register_backend("m", {}).id
+        store.register_requests(backend, [b"1"], ["one"])
+        assert store.claims.claim(1)
+    with Store(path) as store:
+        with store.transaction():
+            store.claims.renew()
+            assert store.claims.claim(1)
+        store._db.execute("begin immediate")  # the interrupt came here
+        store.register_backend("lost", {})
+    with sqlite3.connect(path) as db:
+        assert db.execute("select count(*) from claims").fetchone() == (0,)
+        assert db.execute("select model from backends").fetchall() == [("m",)]
 
 
 def test_a_transaction_that_cannot_be_committed_is_rolled_back():

@@ -1,10 +1,10 @@
-import math
 import sqlite3
 
 import pytest
 
 from dars_sklearn.generate import Response
 from dars_sklearn.store import Store
+from dars_sklearn.store._collection import StoredCollection
 from dars_sklearn.store._records import Cell, QueryRow, StoredGrade
 
 KEYS = [b"1", b"2", b"3"]
@@ -30,8 +30,37 @@ def test_a_backend_is_identified_by_model_and_settings(store):
     assert len({first.id, *(other.id for other in others)}) == 3
 
 
-def test_settings_that_json_does_not_know_are_written_as_their_repr(store):
-    assert store.register_backend("m", {"x": 1 + 2j}).settings == '{"x": "(1+2j)"}'
+def test_settings_that_are_equal_are_one_backend_however_their_numbers_are_written(store):
+    first = store.register_backend("n", {"temperature": 1.0, "n": True})
+    assert first.settings == '{"n": true, "temperature": 1}'
+    assert store.register_backend("n", {"temperature": 1, "n": True}) == first
+    assert store.register_backend("n", {"temperature": 1, "n": 1}).id != first.id
+
+
+def test_settings_of_an_older_store_are_recognised_and_keep_their_text(store):
+    text = '{"temperature": 1.0}'
+    insert = "insert into backends (model, settings) values ('n', ?)"
+    ids = [store._db.execute(insert, (stored,)).lastrowid for stored in ("no JSON", text)]
+    for temperature in (1, 1.0):
+        assert store.register_backend("n", {"temperature": temperature}) == (ids[1], text)
+
+
+def test_prompts_that_were_answered_under_another_seed_only_are_counted(store):
+    assert store.register_requests(1, [b"4", b"5"], ["one", "two"]) == [4, 5]
+    ids = {"one": 4, "two": 5, "three": 3}
+    assert store.count_answered_otherwise(ids) == 0
+    store.put_responses(1, 0, [Response("a"), Response("b")])
+    store.put_responses(2, 0, [Response("c")])
+    store.put_responses(3, 0, [Response("d")])
+    assert store.count_answered_otherwise(ids) == 2
+    store.put_responses(5, 0, [Response("e")])
+    assert store.count_answered_otherwise(ids) == 1
+    assert store.count_answered_otherwise({}) == 0
+
+
+def test_settings_that_are_not_json_are_refused(store):
+    with pytest.raises(TypeError, match="the settings of the backend of model 'm' are not JSON"):
+        store.register_backend("m", {"x": 1 + 2j})
 
 
 def test_a_request_is_identified_by_its_key(store):
@@ -49,26 +78,16 @@ def test_stored_samples_are_listed_for_each_request(store):
     assert store.stored_samples(2, 2) == {}
 
 
-def test_missing_samples_of_a_request_are_noticed(store):
+def test_stored_samples_of_a_request_are_listed(store):
     store.put_responses(1, 1, [Response("a"), Response("b")])
-    assert not store.lacks_samples(1, 1, 2)
-    assert store.lacks_samples(1, 0, 2)
-    assert store.lacks_samples(1, 1, 3)
-    assert store.lacks_samples(2, 1, 1)
+    assert store.sample_numbers(1) == {1, 2}
+    assert store.sample_numbers(2) == set()
 
 
 def test_stored_responses_are_not_overwritten(store):
     store.put_responses(1, 0, [Response("a")])
     store.put_responses(1, 0, [Response("x"), Response("b")])
     assert store.texts(1).texts == ["a", "b"]
-
-
-def test_spending_is_summed_over_requests_without_unknown_prices(store):
-    store.put_responses(1, 0, [Response("a", spent=1.5), Response("b", spent=math.nan)])
-    store.put_responses(2, 0, [Response("c", spent=2.0)])
-    store.put_responses(3, 0, [Response("d", spent=8.0)])
-    assert store.spent_on([1, 2]) == 3.5
-    assert store.spent_on([]) == 0
 
 
 def test_token_counts_are_averaged_over_all_settings_of_a_model(store):
@@ -116,13 +135,12 @@ def test_a_collection_is_stored_with_its_queries_and_cells(store):
     ]
 
 
-def test_the_same_collection_keeps_its_id_and_is_updated(store):
+def test_the_same_collection_keeps_its_id_and_is_the_latest(store):
     store.put_collection(["m"], 2, QUERIES, CELLS)
     other = store.put_collection(["m"], 2, QUERIES[:1], CELLS[:2])
-    again = store.put_collection(["m"], 5, [QUERIES[0], QueryRow("blue", '"y"', b"i")], CELLS)
-    assert (other.id, again.id, again.n_samples) == (2, 1, 5)
-    query = "select reference from queries where collection = 1 and row = 1"
-    assert store._db.execute(query).fetchone() == ('"y"',)
+    again = store.put_collection(["m"], 2, QUERIES, CELLS)
+    assert (other.id, again.id) == (2, 1)
+    assert store._db.execute("select count(*) from queries").fetchone() == (3,)
     updated = dict(store._db.execute("select id, updated from collections"))
     assert updated[1] > updated[2]
 
@@ -133,12 +151,16 @@ def test_the_same_collection_keeps_its_id_and_is_updated(store):
         (["other"], 2, QUERIES, CELLS),
         (["m"], 2, [QueryRow("green", '"x"', b"g"), QUERIES[1]], CELLS),
         (["m"], 2, QUERIES, CELLS[:2]),
+        (["m"], 3, QUERIES, CELLS),
+        (["m"], 2, [QUERIES[0], QueryRow("blue", '"y"', b"h")], CELLS),
+        (["m"], 2, [QUERIES[0], QueryRow("blue", None, b"i")], CELLS),
     ],
-    ids=["models", "queries", "cells"],
+    ids=["models", "queries", "cells", "n_samples", "references", "gradings"],
 )
-def test_collections_of_other_models_queries_or_paraphrases_have_other_ids(store, arguments):
-    store.put_collection(["m"], 2, QUERIES, CELLS)
+def test_collections_that_differ_in_anything_have_other_ids(store, arguments):
+    first = store.put_collection(["m"], 2, QUERIES, CELLS)
     assert store.put_collection(*arguments).id == 2
+    assert StoredCollection(store._db, 1, None).key == first.key
 
 
 def test_a_grade_replaces_an_earlier_one(store):
