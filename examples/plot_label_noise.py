@@ -37,11 +37,14 @@ print(table[is_reliability].to_string(index=False))
 # %%
 # Flip rates
 # ----------
-# Two single answers of each model point to different best models on most queries, although cost
-# breaks ties. A label from one answer per model is therefore mostly noise.
+# The flip rate is the probability that two draws, of one answer from each model, contradict each
+# other about which model is best. Where answers differ in cost, a difference in cost is enough.
+# With ``cost_weight=0`` most draws are ties between models that are all right or all wrong: they do
+# not contradict each other, but they do not name a best model either.
 
 flip_rates = label_flip_rate(outcomes)
 print(flip_rates)
+print(label_flip_rate(outcomes, cost_weight=0))
 display = LabelNoiseDisplay.from_predictions(decomposition, flip_rates)
 display.figure_.savefig("label_noise.png", dpi=120)
 

@@ -95,3 +95,11 @@ class ClassifierRecorder(ClassifierMixin, BaseEstimator):
     def predict_proba(self, X):
         """Return the same shares for each query."""
         return np.tile(self.shares_, (len(X), 1))
+
+
+class EarlyStoppingRecorder(ClassifierRecorder):
+    """A recorder of which the parameters say that it may hold rows out."""
+
+    def __init__(self, early_stopping, random_state=None):
+        super().__init__(random_state)
+        self.early_stopping = early_stopping

@@ -47,7 +47,7 @@ def test_every_example_is_run_here_or_by_make_demo():
     assert "examples/plot_quickstart.py" in (ROOT / "Makefile").read_text()
 
 
-@pytest.mark.parametrize("page", ["labels", "evaluation"])
+@pytest.mark.parametrize("page", ["outcomes", "labels", "evaluation"])
 def test_code_blocks_of_a_page_run_one_after_the_other(page, tmp_path):
     text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
     blocks = re.findall(r"^```python\n(.*?)^```$", text, flags=re.DOTALL | re.MULTILINE)
@@ -55,6 +55,19 @@ def test_code_blocks_of_a_page_run_one_after_the_other(page, tmp_path):
     script = tmp_path / f"{page}.py"
     script.write_text("\n".join(blocks), encoding="utf-8")
     run_script(script, tmp_path)
+
+
+def test_every_test_that_the_page_of_bad_input_names_exists():
+    page = (ROOT / "docs" / "bad_input.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`((?:\w+/)*test_\w+\.py)::([\w:]+)", page))
+    assert len(named) > 100
+    missing = []
+    for path, name in sorted(named):
+        file = ROOT / path if path.startswith("tests/") else ROOT / "tests" / "hostile" / path
+        source = file.read_text(encoding="utf-8") if file.exists() else ""
+        if not all(re.search(rf"(def|class) {part}\b", source) for part in name.split("::")):
+            missing.append(f"{path}::{name}")
+    assert missing == []
 
 
 @pytest.mark.parametrize("path", BENCHMARKS, ids=lambda path: path.stem)
