@@ -330,10 +330,11 @@ def test_values_that_this_package_does_not_write_are_refused(store, tampering):
     assert str(store) in str(errors[0])
 
 
-def test_references_that_are_not_json_are_refused(store):
+@pytest.mark.parametrize("reference", ["{", '"another answer"'])
+def test_references_that_were_changed_are_refused(store, reference):
     with sqlite3.connect(store) as db:
-        db.execute("update queries set reference = '{' ")
-    with pytest.raises(StoreError, match="'{' is not JSON"):
+        db.execute("update queries set reference = ?", (reference,))
+    with pytest.raises(StoreError, match="queries or cells of collection 1 have been changed"):
         read_store(store, grader=Contains())
 
 
