@@ -819,7 +819,8 @@ class Outcomes:
         # cross_val_predict(method="decision_function") would otherwise encode the outcomes as
         # class labels, and train on those.
         raise TypeError(
-            "Outcomes are not an array; use .to_array() for one. For out-of-fold predictions use "
+            "Outcomes are not an array; use .to_array() for one. In cross-validation and searches, "
+            "leave scoring out or pass scoring=routing_scorer(); for out-of-fold predictions use "
             "cross_val_capability"
         )
 

@@ -55,6 +55,7 @@ def warn_of_risk_aversion(risk_aversion, capability):
     if n > 1 and risk_aversion > limit:
         warn_user(
             f"risk_aversion={risk_aversion} is above {limit:.3f}: with binary scores and {n} "
-            "outcomes per (query, model) pair, a model with one success ranks below one with none",
+            "outcomes per (query, model) pair, a model with one success ranks below one with none; "
+            "a lower risk_aversion avoids this",
             RiskAversionWarning,
         )

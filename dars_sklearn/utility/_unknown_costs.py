@@ -66,8 +66,8 @@ def check_costs_known(unknown_models, *, can_be_ignored=True):
     names = ", ".join(map(repr, unknown_models))
     raise ValueError(
         f"no cost of {noun} {names} is known, and costs are not invented; {remedy}"
-        "give prices with outcomes.with_prices(...), or leave models out with "
-        "outcomes.subset(models=...)"
+        "fill in the column of costs (0 for a free model), give prices of tokens with "
+        "outcomes.with_prices(...), or leave models out with outcomes.subset(models=...)"
     )
 
 

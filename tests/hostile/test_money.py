@@ -145,7 +145,7 @@ NEEDS_COST = {
 
 @pytest.mark.parametrize("name", WEIGHS_COST)
 def test_a_model_without_a_known_cost_is_named_where_cost_weighs(name, data, unpriced):
-    remedies = r"use cost_weight=0, give prices with .*with_prices\(.*subset\(models="
+    remedies = r"use cost_weight=0, fill in .* give prices .*with_prices\(.*subset\(models="
     with pytest.raises(ValueError, match=f"no cost of the model 'model 3' is known.*{remedies}"):
         WEIGHS_COST[name](unpriced, data, 0.05)
 
@@ -158,7 +158,7 @@ def test_with_a_cost_weight_of_zero_everything_works_without_costs(name, data, u
 @pytest.mark.parametrize("name", NEEDS_COST)
 def test_a_model_without_a_known_cost_is_named_where_costs_are_reported(name, data, unpriced):
     # A cost weight of zero, which would not help here, is not offered.
-    remedies = r"invented; give prices with .*with_prices\(.*subset\(models="
+    remedies = r"invented; fill in .* give prices of tokens with .*with_prices\(.*subset\(models="
     with pytest.raises(ValueError, match=f"no cost of the model 'model 3' is known.*{remedies}"):
         NEEDS_COST[name](unpriced, data)
 

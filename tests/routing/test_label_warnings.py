@@ -125,7 +125,8 @@ def test_risk_aversion_above_the_bound_is_warned_of():
         warn_of_risk_aversion(0.51, capability([[4, 4]]))
     assert one_warning(recorded) == (
         "risk_aversion=0.51 is above 0.500: with binary scores and 4 outcomes per (query, model) "
-        "pair, a model with one success ranks below one with none"
+        "pair, a model with one success ranks below one with none; a lower risk_aversion avoids "
+        "this"
     )
 
 

@@ -41,12 +41,13 @@ def test_models_without_costs_have_outcomes_but_no_known_cost(grid, seed):
 )
 def test_models_without_costs_are_named_with_what_can_be_done(models, named):
     message = (
-        f"no cost of {named} known, and costs are not invented; use cost_weight=0, give prices "
-        "with outcomes.with_prices(...), or leave models out with outcomes.subset(models=...)"
+        f"no cost of {named} known, and costs are not invented; use cost_weight=0, fill in "
+        "the column of costs (0 for a free model), give prices of tokens with "
+        "outcomes.with_prices(...), or leave models out with outcomes.subset(models=...)"
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         check_costs_known(models)
-    with pytest.raises(ValueError, match="invented; give prices"):
+    with pytest.raises(ValueError, match="invented; .*give prices"):
         check_costs_known(models, can_be_ignored=False)
     assert check_costs_known([]) is None
 
@@ -77,5 +78,5 @@ def test_an_evaluation_needs_costs_if_the_training_had_some_and_they_weigh(costs
 def test_costs_of_a_model_without_any_are_not_filled(costs):
     outcomes = Outcomes.from_array([[1, 0], [0, 1]], models=["a", "b"], costs=costs)
     named = "the models 'a', 'b'" if costs is None else "the model 'b'"
-    with pytest.raises(ValueError, match=f"^no cost of {named} is known.* invented; give prices"):
+    with pytest.raises(ValueError, match=f"^no cost of {named} is known.* invented; .*give prices"):
         fill_unknown_costs(outcomes)
