@@ -43,7 +43,8 @@ def query_identities(outcomes, X=None):
     # A graph of labels and texts with an edge per row: what is connected is one query.
     n_labels = by_label.max(initial=-1) + 1
     n_nodes = n_labels + by_text.max(initial=-1) + 1
-    edges = by_label[rows], n_labels + by_text[rows]
+    # As int32: connected_components of older releases of scipy ignores indices of 64 bits.
+    edges = by_label[rows].astype(np.int32), (n_labels + by_text[rows]).astype(np.int32)
     graph = coo_array((np.ones(len(rows)), edges), shape=(n_nodes, n_nodes))
     return connected_components(graph, directed=False)[1][by_label]
 
