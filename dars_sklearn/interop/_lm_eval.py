@@ -128,7 +128,7 @@ class _Document(NamedTuple):
     doc_id : object
         Its id.
     digest : bytes
-        Digest of its fields, by which it is told apart from other documents with its id.
+        Digest of its fields, which distinguishes it from other documents with its id.
     query : object
         Label of its query.
     text : str or None

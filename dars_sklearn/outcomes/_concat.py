@@ -19,7 +19,7 @@ def concat_columns(parts, *, new_samples):
     parts : list of Outcomes
         Outcomes.
     new_samples : bool
-        Whether to leave out the samples, so that they are numbered anew.
+        Whether to leave out the samples, so that they are numbered again.
 
     Returns
     -------
@@ -59,7 +59,6 @@ def concat_columns(parts, *, new_samples):
         },
         "texts": _concat_texts([part.texts for part in parts], [part.queries for part in parts]),
         "score_range": ranges[0],
-        "duplicates_remedy": "with new_samples=True, they are further samples",
     }
 
 
@@ -72,10 +71,10 @@ def _concat_keys(keys, noun):
     every_label = np.concatenate([own.astype(object) for own in labels])
     check_label_types(every_label, noun)
     numbers, distinct = pd.factorize(every_label)
-    starts = np.cumsum([0, *(len(own) for own in labels)])
+    starts = np.cumsum([0, *(len(own) for own in labels[:-1])])
     key = Key(
         np.concatenate(
-            [numbers[start + own] for start, (own, _) in zip(starts, keys, strict=False)]
+            [numbers[start + own] for start, (own, _) in zip(starts, keys, strict=True)]
         ),
         label_array(distinct),
     )

@@ -262,10 +262,10 @@ def _how_to_make_a_table(frame):
 
 def _may_hold_lists(values):
     """Return whether a column has values that are neither text nor numbers, such as lists."""
-    return (
-        values.dtype == object
-        and any(isinstance(value, (list, tuple, dict, np.ndarray)) for value in values)
-        and not all(isinstance(value, tuple) and not is_messages(value) for value in values)
+    if values.dtype != object or not pd.api.types.infer_dtype(values).startswith("mixed"):
+        return False  # a column of texts, without a loop over them
+    return any(isinstance(value, (list, tuple, dict, np.ndarray)) for value in values) and not all(
+        isinstance(value, tuple) and not is_messages(value) for value in values
     )
 
 

@@ -10,7 +10,6 @@ from dars_sklearn.outcomes._validation import list_values, plural
 
 __all__ = [
     "Key",
-    "SAMPLES_REMEDY",
     "SortedOutcomes",
     "check_label_types",
     "find_labels",
@@ -22,8 +21,6 @@ __all__ = [
     "unique_labels",
     "with_label_order",
 ]
-
-SAMPLES_REMEDY = "with sample=False, samples are numbered in the order of the rows"
 
 
 class Key(NamedTuple):
@@ -205,7 +202,7 @@ def sort_labels(key):
     return Key(rank[key.codes], key.labels[order])
 
 
-def sort_outcomes(keys, remedy=SAMPLES_REMEDY):
+def sort_outcomes(keys):
     """Find the order of outcomes by (query, model, paraphrase, sample).
 
     Parameters
@@ -213,8 +210,6 @@ def sort_outcomes(keys, remedy=SAMPLES_REMEDY):
     keys : dict of str to Key
         Keys by role; "paraphrase" and "sample" may be absent. The dict is emptied on the way,
         because for a large table each key needs as much memory as the scores.
-    remedy : str
-        What to do about outcomes that occur twice, for the error.
 
     Returns
     -------
@@ -235,7 +230,7 @@ def sort_outcomes(keys, remedy=SAMPLES_REMEDY):
         if on_grid is not None:
             return on_grid
         order = np.lexsort((sample, paraphrase, pair))
-        _check_no_duplicates(order, pair, paraphrase, sample, labels, remedy)
+        _check_no_duplicates(order, pair, paraphrase, sample, labels)
         sample = sample[order].astype(np.int32, copy=False)
         paraphrase = paraphrase[order].astype(np.int32, copy=False)
     else:
@@ -279,7 +274,7 @@ def _running_sample_numbers(pair, paraphrase):
     return (np.arange(len(pair)) - np.repeat(starts, lengths)).astype(np.int32)
 
 
-def _check_no_duplicates(order, pair, paraphrase, sample, labels, remedy):
+def _check_no_duplicates(order, pair, paraphrase, sample, labels):
     """Refuse outcomes whose four keys are the same; name the first two rows."""
     previous, following = order[:-1], order[1:]
     same = pair[previous] == pair[following]
@@ -296,7 +291,9 @@ def _check_no_duplicates(order, pair, paraphrase, sample, labels, remedy):
     named = ", ".join(f"{role} {value!s}" for role, value in key.items())
     raise ValueError(
         f"{named} occurs more than once, first in rows {first} and {second} "
-        f"({same.sum()} {plural('duplicate', same.sum())} in all); {remedy}"
+        f"({same.sum()} {plural('duplicate', same.sum())} in all); to number "
+        "the samples in the order of the rows, pass sample=False to from_frame, or "
+        "new_samples=True to concat"
     )
 
 

@@ -11,7 +11,6 @@ from dars_sklearn.outcomes._arrays import array_costs, array_labels, score_grid,
 from dars_sklearn.outcomes._concat import concat_columns
 from dars_sklearn.outcomes._frame import read_frame
 from dars_sklearn.outcomes._keys import (
-    SAMPLES_REMEDY,
     Key,
     find_labels,
     label_array,
@@ -215,7 +214,6 @@ class Outcomes:
         extras=None,
         texts=None,
         score_range=(0.0, 1.0),
-        duplicates_remedy=SAMPLES_REMEDY,
     ):
         """Create outcomes from keys that are integer codes already, in any order.
 
@@ -240,8 +238,6 @@ class Outcomes:
         score_range : tuple of float or None, default=(0.0, 1.0)
             Lowest and highest possible score, which become 0 and 1 in utilities. None allows
             every finite score, and utilities take scores as they are.
-        duplicates_remedy : str
-            What to do about outcomes that occur twice, for the error.
 
         Returns
         -------
@@ -258,7 +254,7 @@ class Outcomes:
         check_scores(score, score_range)
         if cost is not None:
             check_costs(cost)
-        ordered = sort_outcomes(named, duplicates_remedy)
+        ordered = sort_outcomes(named)
         labels.setdefault("paraphrase", np.arange(1))
         labels.setdefault("sample", np.arange(ordered.sample.max(initial=-1) + 1))
         n_cells = len(ordered.counts) * len(labels["paraphrase"]) * len(labels["sample"])
@@ -355,7 +351,7 @@ class Outcomes:
             label are the same.
         new_samples : bool, default=False
             Whether outcomes of the same (query, model, paraphrase) in different parts are
-            further samples, whatever their labels; samples are then numbered anew.
+            further samples, whatever their labels; samples are then numbered again.
 
         Returns
         -------

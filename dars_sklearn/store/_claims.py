@@ -137,7 +137,7 @@ class Claims:
 
 
 def describe_process(pid=None):
-    """Describe a process so that it can be recognised, and told from all other processes.
+    """Describe a process so that it can be recognised, and distinguished from all others.
 
     Parameters
     ----------

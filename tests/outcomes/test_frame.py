@@ -267,7 +267,7 @@ def test_duplicates_are_refused_with_their_rows(table):
     doubled = pd.concat([table, table.iloc[[3, 1]]])
     message = (
         "query b, model n, paraphrase 0, sample 0 occurs more than once, first in rows 1 and 7 "
-        "(2 duplicates in all); with sample=False, samples are numbered in the order of the rows"
+        "(2 duplicates in all); to number the samples in the order of the rows, pass sample=False"
     )
     with pytest.raises(ValueError, match=re.escape(message)):
         Outcomes.from_frame(doubled)
