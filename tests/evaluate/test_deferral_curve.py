@@ -239,3 +239,19 @@ def test_pairs_without_outcomes_can_be_skipped(data, held_out, cost_weights):
         assert curve.score[point] == pytest.approx(routed_score(sparse, routes, missing="skip"))
     with pytest.raises(ValueError, match="missing must be 'raise' or 'skip', got 'drop'"):
         deferral_curve(router, X, outcomes, **options, missing="drop")
+
+
+@pytest.mark.parametrize("n_queries", [30, 135])
+def test_the_intervals_of_scores_cover_what_they_claim(n_queries):
+    data = make_routing_outcomes(6000, 3, 1, 2, random_state=0)
+    router = DistributionalRouter().fit(data.X[:200], data.outcomes[:200])
+    X, outcomes = data.X[200:], data.outcomes[200:]
+    weights = [0.0, 0.05, 0.5]
+    expected = deferral_curve(router, X, outcomes, cost_weights=weights).score
+    rng = np.random.RandomState(1)
+    covered = []
+    for _ in range(200):
+        rows = rng.choice(len(outcomes), n_queries, replace=False)
+        curve = deferral_curve(router, X[rows], outcomes[rows], cost_weights=weights)
+        covered.append(np.abs(curve.score - expected) <= 1.96 * curve.score_error)
+    assert 0.92 < np.mean(covered) < 0.98
