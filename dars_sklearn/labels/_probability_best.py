@@ -6,11 +6,16 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from dars_sklearn.exceptions import SeparabilityWarning
+from dars_sklearn.labels._normal_model import (
+    nearest_positive_semidefinite,
+    noise_covariances,
+    posterior_gains,
+)
 from dars_sklearn.labels._variance_components import (
     difference_variance_components,
     model_variance_components,
 )
-from dars_sklearn.outcomes._cells import make_cells, summarise_cells, tabulate_cells
+from dars_sklearn.outcomes._cells import make_cells, summarise_cells
 from dars_sklearn.outcomes._means import column_means
 from dars_sklearn.outcomes._outcomes import as_outcomes
 from dars_sklearn.utility import outcome_utilities
@@ -104,7 +109,7 @@ def probability_best(
         own = slice(*np.searchsorted(cells.query, [rows.start, rows.stop]))
         block = cells.take(own)._replace(query=cells.query[own] - first)
         pair_cells = summarise_cells(block, *probabilities[rows].shape)
-        noise = _noise_covariances(block, pair_cells, covariances)
+        noise = noise_covariances(block, pair_cells, covariances)
         posterior = _posterior(pair_cells.mean, prior, covariances.signal, noise)
         probabilities[rows] = _share_of_draws_best(posterior, draws)
     return probabilities
@@ -157,8 +162,8 @@ def _estimate_covariances(cells, outcomes):
             estimate = (covariance[i, i] + covariance[j, j] - variance_of_difference) / 2
             covariance[i, j] = covariance[j, i] = 0.0 if np.isnan(estimate) else estimate
     return _Covariances(
-        _nearest_positive_semidefinite(signal),
-        _nearest_positive_semidefinite(wording),
+        nearest_positive_semidefinite(signal),
+        nearest_positive_semidefinite(wording),
         _filled([own.sample[0] for own in by_model]),
     )
 
@@ -170,40 +175,10 @@ def _filled(estimates):
     return np.where(np.isnan(estimates), mean, estimates)
 
 
-def _nearest_positive_semidefinite(matrix):
-    values, vectors = np.linalg.eigh(matrix)
-    return (vectors * np.maximum(values, 0)) @ vectors.T
-
-
-def _noise_covariances(cells, pair_cells, covariances):
-    """Covariance of the noise in the mean utilities of each query.
-
-    Returns
-    -------
-    ndarray of shape (n_queries, n_models, n_models)
-        The covariances.
-    """
-    n_queries, n_models = pair_cells.mean.shape
-    table = tabulate_cells(cells, n_models)
-    observed = (~np.isnan(table.means)).astype(float)
-    n_common = np.zeros((n_queries, n_models, n_models))
-    np.add.at(n_common, table.query, observed[:, :, None] * observed[:, None, :])
-    n_cells = np.maximum(pair_cells.n_cells, 1)
-    noise = covariances.wording * n_common / (n_cells[:, :, None] * n_cells[:, None, :])
-    diagonal = range(n_models)
-    noise[:, diagonal, diagonal] += covariances.sample * pair_cells.mean_inverse_count / n_cells
-    return noise
-
-
 def _posterior(mean, prior, signal, noise):
     """Posterior of the expected utilities given the mean utilities of each query."""
-    # Where there is no outcome, the noise is practically infinite; elsewhere a negligible amount
-    # of noise keeps the matrix regular if the estimated noise is zero.
     unobserved = np.isnan(mean)
-    size = np.trace(signal) + 1e-30
-    diagonal = np.where(unobserved, 1e9, 1e-9) * size
-    total = signal + noise + diagonal[:, :, None] * np.eye(len(signal))
-    gain = np.linalg.solve(total, np.broadcast_to(signal, total.shape)).transpose(0, 2, 1)
+    gain = posterior_gains(unobserved, signal, noise)
     residual = np.where(unobserved, 0, mean - prior)
     values, vectors = np.linalg.eigh(signal - gain @ signal)
     root = vectors * np.sqrt(np.maximum(values, 0))[:, None, :]

@@ -256,8 +256,8 @@ def test_blocks_bound_the_size_of_temporary_arrays(monkeypatch):
         sizes.append(len(pair_cells.mean))
         return original(block, pair_cells, covariances)
 
-    original = _probability_best._noise_covariances
-    monkeypatch.setattr(_probability_best, "_noise_covariances", record)
+    original = _probability_best.noise_covariances
+    monkeypatch.setattr(_probability_best, "noise_covariances", record)
     monkeypatch.setattr(_probability_best, "_BLOCK", 600)
     scores = normal_scores(0, 12, 2, 3, 2, share=1.0)  # six cells per query
     outcomes = Outcomes.from_array(scores, score_range=None)
