@@ -62,7 +62,8 @@ def fetch_dars(subset, *, data_home=None, revision="main", download_if_missing=T
         Dictionary-like object with the following attributes.
 
         queries : ndarray of str of shape (n_queries,)
-            Texts of the training queries. If there is a passage, it precedes the question.
+            Texts of the training queries. If there is a passage, its first
+            1,200 characters precede the question, as in the released code.
         outcomes : Outcomes
             Outcomes of the training queries. In all outcomes, a query is labelled by its id,
             and the models are in the order of the paper.
@@ -174,11 +175,18 @@ def _read_generations(path, fields):
 
 
 def _query_text(row, source):
-    question = next((row[name] for name in _QUESTION_FIELDS if row.get(name)), None)
-    if question is None:
+    """Return the text of a query, joined with its passage as in the released code."""
+    question = _first_text(row, _QUESTION_FIELDS)
+    if not question:
         raise ValueError(f"{source} has no question in any of {list(_QUESTION_FIELDS)}")
-    passage = next((row[name] for name in _PASSAGE_FIELDS if row.get(name)), "")
-    return f"{passage[:_MAX_PASSAGE_LENGTH]}\n\n{question}" if passage else question
+    passage = _first_text(row, _PASSAGE_FIELDS)
+    return f"{passage[:_MAX_PASSAGE_LENGTH]}\nQuestion: {question}" if passage else question
+
+
+def _first_text(row, fields):
+    """Return the first text that is not blank, without white space around it, or ""."""
+    texts = (row.get(name) for name in fields)
+    return next((text.strip() for text in texts if isinstance(text, str) and text.strip()), "")
 
 
 def _make_outcomes(rows, texts, path):

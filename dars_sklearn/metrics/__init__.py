@@ -14,7 +14,6 @@ from dars_sklearn.metrics._curves import (
     apgr,
     call_performance_threshold,
     cost_hull,
-    quality_neutral_cost,
 )
 from dars_sklearn.metrics._oracle import oracle_label, oracle_utility
 from dars_sklearn.metrics._routed import (
@@ -36,7 +35,6 @@ __all__ = [
     "oracle_label",
     "oracle_utility",
     "performance_gap_recovered",
-    "quality_neutral_cost",
     "random_utility",
     "routed_cost",
     "routed_regret",

@@ -18,6 +18,8 @@ __all__ = [
     "supervision_cost_ratio",
 ]
 
+_TIE_TOLERANCE = 1e-9
+
 
 def best_single_model(outcomes, *, cost_weight=0.05, cost_range=None):
     """Find the model with the highest mean utility.
@@ -170,8 +172,8 @@ def performance_gap_recovered(score, weak, strong):
     return (score - weak) / (strong - weak)
 
 
-def routing_collapse_index(outcomes, routes, *, strong=None, sample_weight=None):
-    """How often the strong model is called where a cheaper one does as well.
+def routing_collapse_index(outcomes, routes, *, sample_weight=None):
+    """Share of queries on which the choice is not the best, or is needlessly expensive.
 
     Parameters
     ----------
@@ -179,67 +181,71 @@ def routing_collapse_index(outcomes, routes, *, strong=None, sample_weight=None)
         Outcomes with costs.
     routes : array-like of shape (n_queries,)
         Model names.
-    strong : object or None, default=None
-        Name of the strong model. None uses the model with the highest mean score on these
-        outcomes.
     sample_weight : array-like of shape (n_queries,), default=None
         Weights of the queries.
 
     Returns
     -------
     float
-        Of the queries on which a model with a lower mean cost scores at least as well as the
-        strong one, the share that is routed to the strong one: 0 for an oracle, 1 for a router
-        that has collapsed to the strong model. NaN where no query has such a model.
+        Mean over all queries of a loss that is 0 where a model with the highest mean score was
+        chosen, unless it is the most expensive model and another one scores as high; and 1
+        otherwise. Queries that were routed to a model without outcomes for them are left out;
+        NaN where these are all.
 
     Raises
     ------
     ValueError
         If the outcomes have no costs, or no cost of some model is known.
 
-    Warns
-    -----
-    UndefinedMetricWarning
-        If no cheaper model ever does as well.
-
     Notes
     -----
-    Scores are means of the outcomes at hand. The fewer these are, the more models seem to do as
-    well because of sampling noise.
+    The most expensive model is the one with the highest mean cost over all queries; where several
+    have it, each of them is. Scores are compared, and not utilities, so the index does not depend
+    on a cost weight: of two models that score the same, only the most expensive one of the whole
+    pool counts as needless.
+
+    The index mixes two errors, a choice that scores less and a choice that costs more than it
+    has to. An index above that of the best single model comes from the former where the router
+    calls the most expensive model less often. Look at the shares of the models beside it.
+
+    The best model is the best of the outcomes at hand, so the index is that of routing on
+    sampling noise as well. With one outcome per (query, model) pair and scores of 0 and 1, all
+    models that happened to succeed are best, and no router could know which ones will; with
+    scores that hardly ever tie, the best of many models is the luckiest one, and the index of
+    every router is near 1. Then only differences mean something: compare routers with each
+    other and with single models on the same outcomes, and none of them with 0. Several outcomes
+    per pair bring the index near its value for expected scores.
 
     References
     ----------
-    The failure that EquiRouter, arXiv 2602.03478, calls routing collapse, measured as described
-    in its abstract. The formula of that paper was not available, so figures need not agree with
-    its Routing Collapse Index.
+    Lai and Ye, "When Routing Collapses", arXiv 2602.03478: the Routing Collapse Index, as
+    computed by the released code.
 
     Examples
     --------
     >>> from dars_sklearn import Outcomes
     >>> from dars_sklearn.metrics import routing_collapse_index
-    >>> outcomes = Outcomes.from_array([[1, 1], [0, 1], [1, 1]], costs=[1.0, 5.0])
-    >>> routing_collapse_index(outcomes, [1, 1, 0])
-    0.5
+    >>> outcomes = Outcomes.from_array([[1, 1], [0, 1], [1, 0], [0, 0]], costs=[1.0, 5.0])
+    >>> routing_collapse_index(outcomes, [1, 1, 1, 1])  # always the expensive model
+    0.75
+    >>> routing_collapse_index(outcomes, [0, 0, 0, 0])  # always the cheap one
+    0.25
+    >>> routing_collapse_index(outcomes, [0, 1, 0, 0])
+    0.0
     """
     outcomes = as_outcomes(outcomes)
     cost = _mean_costs(outcomes)
+    most_expensive = cost == np.nanmax(cost)
     realised = RealisedValues(outcomes)
-    if strong is None:
-        strong = realised.models[np.nanargmax(column_means(realised.score))]
-    strong_column = realised.column_indices([strong] * len(outcomes), missing="skip")[0]
-    cheaper = cost < cost[strong_column]
-    with np.errstate(invalid="ignore"):
-        as_good = realised.score[:, cheaper] >= realised.score[:, [strong_column]]
-    cheaper_suffices = as_good.any(axis=1)
-    if not cheaper_suffices.any():
-        warn_user(
-            f"no cheaper model ever scores as well as {strong}, so the collapse index is not "
-            "defined",
-            UndefinedMetricWarning,
-        )
-        return float("nan")
-    strong_called = realised.column_indices(routes, "skip") == strong_column
-    return weighted_mean(np.where(cheaper_suffices, strong_called, np.nan), sample_weight, outcomes)
+    columns = realised.column_indices(routes, missing="skip")
+    highest = np.nanmax(realised.score, axis=1, keepdims=True)
+    # Means of unequal numbers of outcomes may differ by rounding only.
+    is_best = np.isclose(realised.score, highest, rtol=0, atol=_TIE_TOLERANCE)
+    cheaper_is_best = is_best[:, ~most_expensive].any(axis=1)
+    chosen_is_best = np.take_along_axis(is_best, columns[:, None], axis=1)[:, 0]
+    loss = np.where(chosen_is_best & ~(most_expensive[columns] & cheaper_is_best), 0.0, 1.0)
+    observed = ~np.isnan(realised.take("score", columns))
+    return weighted_mean(np.where(observed, loss, np.nan), sample_weight, outcomes)
 
 
 def supervision_break_even(supervision_cost, baseline_cost, router_cost):

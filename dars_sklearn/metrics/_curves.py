@@ -12,7 +12,7 @@ from scipy.integrate import trapezoid
 from dars_sklearn.exceptions import UndefinedMetricWarning
 from dars_sklearn.utils._warnings import warn_user
 
-__all__ = ["aiq", "apgr", "call_performance_threshold", "cost_hull", "quality_neutral_cost"]
+__all__ = ["aiq", "apgr", "call_performance_threshold", "cost_hull"]
 
 
 def cost_hull(cost, score):
@@ -176,52 +176,6 @@ def call_performance_threshold(cost, score, x, *, weak, strong):
         raise ValueError(f"x must be a share from 0 to 1, got {x!r}")
     curve = _gap_curve(cost, score, weak, strong)
     return float("nan") if curve is None else _first_reach(*curve, x)
-
-
-def quality_neutral_cost(cost, score, *, strong):
-    """Lowest cost at which a router scores as well as the strong model, relative to its cost.
-
-    Parameters
-    ----------
-    cost, score : array-like of shape (n_points,)
-        Mean cost and mean score of the points of a curve.
-    strong : tuple of float
-        Mean cost and mean score of the strong model.
-
-    Returns
-    -------
-    float
-        At least 0; below 1 where routing saves money. NaN where no point of the curve scores as
-        well, or the strong model is free.
-
-    Warns
-    -----
-    UndefinedMetricWarning
-        If the result is NaN.
-
-    References
-    ----------
-    QNC, reported by EquiRouter, arXiv 2602.03478, and others.
-
-    Examples
-    --------
-    >>> from dars_sklearn.metrics import quality_neutral_cost
-    >>> quality_neutral_cost([1, 2, 3], [0.5, 0.9, 0.95], strong=(4, 0.9))
-    0.5
-    """
-    cost, score = _points(cost, score)
-    order = np.lexsort((-score, cost))
-    reached = _first_reach(cost[order], score[order], strong[1])
-    if np.isnan(reached) or not strong[0] > 0:
-        warn_user(
-            f"no point of the curve scores as well as the strong model ({strong[1]:.4g}); the "
-            f"best scores {score.max():.4g}"
-            if np.isnan(reached)
-            else "the strong model costs nothing",
-            UndefinedMetricWarning,
-        )
-        return float("nan")
-    return float(reached / strong[0])
 
 
 def _points(cost, score):

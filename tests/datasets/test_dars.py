@@ -87,7 +87,7 @@ def test_training_rows_become_outcomes_and_test_rows_two_views(folder):
 def test_a_passage_precedes_its_question_and_is_cut(folder):
     queries = load(folder).queries
     assert queries[0] == "Question 0?"
-    assert queries[3] == ("Long ago. " * 300)[:1200] + "\n\nQuestion 3?"
+    assert queries[3] == ("Long ago. " * 300)[:1200] + "\nQuestion: Question 3?"
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,9 @@ def test_a_passage_precedes_its_question_and_is_cut(folder):
         ('"original_question": ""', '"original_question": "Original?"', "Original?"),
         ('"input_question"', '"question"', "Question 0?"),
         ('"input_question"', '"prompt"', "Question 0?"),
-        ('"context": ""', '"passage": "Once."', "Once.\n\nQuestion 0?"),
+        ('"context": ""', '"passage": " Once.\\n"', "Once.\nQuestion: Question 0?"),
+        ('"input_question": "Question 0?"', '"question": " Question 0? "', "Question 0?"),
+        ('"original_question": ""', '"original_question": " "', "Question 0?"),
     ],
 )
 def test_the_question_is_in_the_first_field_that_is_not_empty(folder, old, new, expected):

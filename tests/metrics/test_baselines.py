@@ -135,7 +135,20 @@ def test_without_a_gap_nothing_can_be_recovered(strong):
 # ---- routing collapse ----------------------------------------------------------------
 
 
-@settings(max_examples=40, deadline=None)
+def slow_collapse_loss(scores, choice, costs):
+    """The loss of one query as the released code words it, NaN where the choice is unknown."""
+    if np.isnan(scores[choice]):
+        return NAN
+    best = {m for m in range(len(scores)) if scores[m] == np.nanmax(scores)}
+    most_expensive = {m for m in range(len(costs)) if costs[m] == max(costs)}
+    if choice in best and choice not in most_expensive:
+        return 0.0
+    if best <= most_expensive and choice in best:
+        return 0.0
+    return 1.0
+
+
+@settings(max_examples=60, deadline=None)
 @given(st.integers(0, 10**6), st.booleans())
 def test_the_collapse_index_is_that_of_a_slow_loop(seed, every_pair):
     data = draw_ragged(seed, n_paraphrases=2, share=0.5, every_pair=every_pair)  # exact in binary
@@ -143,56 +156,61 @@ def test_the_collapse_index_is_that_of_a_slow_loop(seed, every_pair):
     assume((~np.isnan(score)).any(axis=0).all())
     rng = np.random.default_rng(seed)
     routes, weight = rng.integers(0, 3, 9), rng.random(9)
-    strong = int(np.argmax([known_mean(column) for column in score.T]))
     costs = [known_mean(column) for column in cost.T]
-    cheaper = [model for model in range(3) if costs[model] < costs[strong]]
-    suffices = [
-        query for query in range(9) if any(score[query, m] >= score[query, strong] for m in cheaper)
-    ]
-    assume(suffices)
-    called = [float(routes[query] == strong) for query in suffices]
+    losses = [slow_collapse_loss(score[query], routes[query], costs) for query in range(9)]
+    assume(not np.isnan(losses).all())
     outcomes = data.outcomes()
-    assert routing_collapse_index(outcomes, routes) == pytest.approx(np.mean(called))
-    assert routing_collapse_index(outcomes, routes, strong=strong) == pytest.approx(np.mean(called))
+    found = routing_collapse_index(outcomes, routes)
+    assert found == pytest.approx(known_mean(losses))
     found = routing_collapse_index(outcomes, routes, sample_weight=weight)
-    assert found == pytest.approx(known_mean(called, weight[suffices]))
+    assert found == pytest.approx(known_mean(losses, weight))
 
 
-def test_the_collapse_index_is_0_for_an_oracle_and_1_for_a_router_that_collapsed():
-    scores = [[1, 1], [0.5, 0.5], [0, 1], [0.5, 1]]
-    outcomes = Outcomes.from_array(scores, models=["small", "large"], costs=[1.0, 5.0])
-    oracle = ["small", "small", "large", "large"]
+def test_the_collapse_index_has_the_values_of_the_released_code():
+    scores = [[1, 1], [0, 1], [1, 0], [0, 0]]
+    outcomes = Outcomes.from_array(scores, models=["cheap", "expensive"], costs=[1.0, 5.0])
+    assert routing_collapse_index(outcomes, ["expensive"] * 4) == 0.75
+    assert routing_collapse_index(outcomes, ["cheap"] * 4) == 0.25
+    oracle = ["cheap", "expensive", "cheap", "cheap"]
     assert routing_collapse_index(outcomes, oracle) == 0
-    assert routing_collapse_index(outcomes, ["large"] * 4) == 1
-    assert routing_collapse_index(outcomes, ["small", *["large"] * 3]) == 0.5
 
 
-def test_the_strong_model_of_the_collapse_index_can_be_named():
-    scores = [[1, 1, 1], [1, 1, 0]]
-    outcomes = Outcomes.from_array(scores, models=["a", "b", "c"], costs=[1.0, 2.0, 3.0])
-    routes = ["b", "c"]
-    # "a" is the strong model by its score, and there is no cheaper one.
-    with pytest.warns(UndefinedMetricWarning, match="no cheaper model ever scores as well as a"):
-        assert np.isnan(routing_collapse_index(outcomes, routes))
-    assert routing_collapse_index(outcomes, routes, strong="b") == 0.5
-    assert routing_collapse_index(outcomes, routes, strong="c") == 0.5
-    with pytest.raises(ValueError, match=r"routed to \['d'\]"):
-        routing_collapse_index(outcomes, routes, strong="d")
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10**6))
+def test_a_choice_of_the_cheapest_of_the_best_models_never_counts_as_collapse(seed):
+    rng = np.random.default_rng(seed)
+    scores, costs = rng.integers(0, 3, (8, 4)) / 2, rng.permutation(4) + 1.0
+    outcomes = Outcomes.from_array(scores, costs=costs)
+    best = scores == scores.max(axis=1, keepdims=True)
+    oracle = np.where(best, costs, np.inf).argmin(axis=1)
+    assert routing_collapse_index(outcomes, oracle) == 0
+    always = routing_collapse_index(outcomes, np.full(8, costs.argmax()))
+    assert always == np.mean(best.sum(axis=1) - best[:, costs.argmax()] > 0)
 
 
-def test_a_model_of_the_same_cost_is_not_cheaper():
+def test_models_of_the_same_cost_are_most_expensive_together():
     outcomes = Outcomes.from_array([[1, 1], [0, 1]], costs=[2.0, 2.0])
-    with pytest.warns(UndefinedMetricWarning, match="no cheaper model"):
-        assert np.isnan(routing_collapse_index(outcomes, [1, 1]))
+    assert routing_collapse_index(outcomes, [0, 1]) == 0
+    assert routing_collapse_index(outcomes, [0, 0]) == 0.5
 
 
-def test_queries_without_an_outcome_of_the_strong_model_do_not_count_as_collapse():
+def test_means_that_differ_by_rounding_tie():
+    first = [[0.1, 0.2, 0.3], [0.3, 0.1, 0.2]]  # their means differ in the last digit
+    outcomes = Outcomes.from_array(np.array(first)[None, :, None, :], costs=[1.0, 5.0])
+    mean = outcomes.pair_statistics().mean_score[0]
+    assert mean[0] == pytest.approx(mean[1])
+    assert routing_collapse_index(outcomes, [0]) == 0
+    assert routing_collapse_index(outcomes, [1]) == 1
+
+
+def test_queries_without_an_outcome_of_the_routed_model_are_left_out():
     scores, costs = [[1, 1], [1, NAN], [0.5, 1]], [1.0, 5.0]
     outcomes = Outcomes.from_array(scores, costs=costs)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert routing_collapse_index(outcomes, [1, 1, 1], strong=1) == 1
-        assert routing_collapse_index(outcomes, [0, 1, 1], strong=1) == 0
+        assert routing_collapse_index(outcomes, [1, 1, 1]) == 0.5
+        assert routing_collapse_index(outcomes, [0, 1, 1]) == 0
+        assert np.isnan(routing_collapse_index(outcomes[[1]], [1]))
 
 
 # ---- costs of supervision ------------------------------------------------------------

@@ -8,7 +8,6 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.integrate import trapezoid
 
-from dars_sklearn import Outcomes
 from dars_sklearn.exceptions import UndefinedMetricWarning
 from dars_sklearn.metrics import (
     aiq,
@@ -16,8 +15,6 @@ from dars_sklearn.metrics import (
     call_performance_threshold,
     cost_hull,
     performance_gap_recovered,
-    quality_neutral_cost,
-    routing_collapse_index,
 )
 from dars_sklearn.utils._warnings import collect_warnings
 
@@ -105,7 +102,7 @@ def test_the_shapes_of_a_bad_curve_are_named():
 @pytest.mark.parametrize("curve", [([NAN], [1]), ([1], [NAN]), ([np.inf], [1]), ([1], [np.inf])])
 def test_curves_must_be_finite(curve):
     with pytest.raises(ValueError, match="cost and score must be finite"):
-        quality_neutral_cost(*curve, strong=(1, 1))
+        cost_hull(*curve)
 
 
 def test_numbers_may_be_stored_as_objects():
@@ -178,9 +175,6 @@ def test_two_models_of_constant_cost_are_judged_as_in_routellm():
         found = call_performance_threshold(cost, quality, x, **ends)
         assert first - 1 / n <= found <= first
     assert performance_gap_recovered(quality, weak, strong) == pytest.approx(recovered)
-    neutral = cost[np.flatnonzero(quality >= strong)[0]] / 10.0
-    found = quality_neutral_cost(cost, quality, strong=(10.0, strong))
-    assert found == pytest.approx(neutral, abs=0.01)
 
 
 ENDS = {"weak": (2.0, 0.25), "strong": (8.0, 0.75)}
@@ -254,38 +248,6 @@ def test_metrics_of_a_gap_need_a_strong_model_that_costs_more_and_is_better(weak
         assert np.isnan(call_performance_threshold(*curve, 0.5, **ends))
 
 
-# ---- quality-neutral cost ------------------------------------------------------------
-
-
-def test_the_quality_neutral_cost_is_where_the_curve_reaches_the_strong_model():
-    curve = [3.0, 1.0, 2.0], [0.9, 0.5, 0.7]
-    assert quality_neutral_cost(*curve, strong=(4.0, 0.9)) == pytest.approx(3 / 4)
-    assert quality_neutral_cost(*curve, strong=(4.0, 0.8)) == pytest.approx(2.5 / 4)
-    assert quality_neutral_cost(*curve, strong=(4.0, 0.4)) == pytest.approx(1 / 4)
-    assert quality_neutral_cost(*curve, strong=(2.0, 0.9)) == pytest.approx(3 / 2)
-
-
-def test_rounding_does_not_hide_that_the_strong_model_is_reached():
-    total = 0.1 + 0.2  # a little more than 0.3
-    assert quality_neutral_cost([1.0, 2.0], [0.1, 0.3], strong=(4.0, total)) == pytest.approx(0.5)
-
-
-def test_the_best_point_of_a_cost_decides_where_the_strong_model_is_reached():
-    found = quality_neutral_cost([1.0, 1.0, 2.0], [0.5, 0.9, 0.95], strong=(4.0, 0.9))
-    assert found == pytest.approx(1 / 4)
-
-
-def test_a_curve_that_is_never_good_enough_has_no_quality_neutral_cost():
-    with pytest.warns(UndefinedMetricWarning, match=r"strong model \(0.9\); the best scores 0.6"):
-        assert np.isnan(quality_neutral_cost([1.0, 2.0], [0.6, 0.5], strong=(3.0, 0.9)))
-
-
-def test_a_free_strong_model_has_no_quality_neutral_cost():
-    with pytest.warns(UndefinedMetricWarning, match="strong model costs nothing"):
-        assert np.isnan(quality_neutral_cost([1.0], [0.9], strong=(0.0, 0.9)))
-    assert quality_neutral_cost([0.0], [0.9], strong=(1.0, 0.9)) == 0
-
-
 # ---- all of them ---------------------------------------------------------------------
 
 
@@ -298,21 +260,14 @@ def test_the_unit_of_cost_does_not_matter(curve, unit):
         aiq(cost, score, cost_range=(0.5, 2))
     )
     assert apgr(unit * cost, score, **rated) == pytest.approx(apgr(cost, score, **ENDS))
-    assume(score.max() >= 0.25)
-    assert quality_neutral_cost(unit * cost, score, strong=rated["weak"]) == pytest.approx(
-        quality_neutral_cost(cost, score, strong=ENDS["weak"])
-    )
 
 
 @pytest.mark.parametrize(
     "function",
     [
         lambda: apgr([1, 2], [0.5, 0.6], weak=(1, 0.5), strong=(2, 0.4)),
-        lambda: quality_neutral_cost([1, 2], [0.5, 0.6], strong=(2, 0.9)),
+        lambda: call_performance_threshold([1, 2], [0.5, 0.6], 0.5, weak=(1, 0.5), strong=(2, 0.4)),
         lambda: performance_gap_recovered(0.5, weak=0.6, strong=0.4),
-        lambda: routing_collapse_index(
-            Outcomes.from_array([[0, 1], [0, 1]], costs=[1.0, 2.0]), [1, 1]
-        ),
     ],
 )
 def test_warnings_point_at_the_user_and_can_be_collected(function):

@@ -184,9 +184,9 @@ def test_the_order_of_models_and_queries_does_not_matter(seed):
             assert oracle_utility(outcomes, **SCALE, crossfit=crossfit) == pytest.approx(
                 oracle_utility(shuffled, **SCALE, crossfit=crossfit)
             )
-        assert routing_collapse_index(outcomes, routed) == pytest.approx(
-            routing_collapse_index(shuffled, routed[queries]), nan_ok=True
-        )
+    assert routing_collapse_index(outcomes, routed) == pytest.approx(
+        routing_collapse_index(shuffled, routed[queries]), nan_ok=True
+    )
     assert best_single_model(outcomes, **SCALE) == best_single_model(shuffled, **SCALE)
     assert cheapest_model(outcomes) == cheapest_model(shuffled)
     assert random_utility(outcomes, **SCALE) == pytest.approx(random_utility(shuffled, **SCALE))
