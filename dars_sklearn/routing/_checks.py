@@ -9,7 +9,9 @@ from sklearn.utils.validation import validate_data
 
 from dars_sklearn.outcomes._messages import read_conversations
 from dars_sklearn.outcomes._validation import plural
+from dars_sklearn.routing._calibration_folds import check_calibration
 from dars_sklearn.routing._heads import HEADS
+from dars_sklearn.routing._learning import LABEL_PRIORS
 from dars_sklearn.routing._targets import TARGETS
 from dars_sklearn.utility._costs import check_cost_weight
 
@@ -39,6 +41,19 @@ def check_parameters(router):
             "target='choice' compares models with each other, which heads='model' does not "
             "allow; use heads='joint', which does not need outcomes of every model here"
         )
+    if router.label_prior not in LABEL_PRIORS:
+        raise ValueError(
+            f"label_prior must be one of {list(LABEL_PRIORS)}, got {router.label_prior!r}"
+        )
+    if router.target == "choice" and router.label_prior == "features":
+        raise ValueError(
+            "target='choice' learns probabilities of being best, which have no prior of their "
+            "own; use label_prior='aggregator'"
+        )
+    check_calibration(router.calibration)
+    threshold = router.gain_threshold
+    if not isinstance(threshold, Real) or not 0 <= threshold < np.inf:
+        raise ValueError(f"gain_threshold must be a finite float >= 0, got {threshold!r}")
     check_cost_weight(router.cost_weight)
     if not isinstance(router.risk_aversion, Real) or not 0 <= router.risk_aversion < np.inf:
         raise ValueError(f"risk_aversion must be a finite float >= 0, got {router.risk_aversion!r}")

@@ -1,19 +1,16 @@
 """The estimator inside a router: its default, its seeds, and the rows of its fit parameters."""
 
 from sklearn.base import clone
-from sklearn.neighbors import KNeighborsRegressor
 from sklearn.utils import _safe_indexing, check_random_state
+
+from dars_sklearn.routing.estimators import NeighborsRegressorCV
 
 __all__ = ["make_estimator", "make_seeds", "params_of_rows", "with_seed"]
 
-_DEFAULT_N_NEIGHBORS = 16
 
-
-def make_estimator(estimator, n_queries=_DEFAULT_N_NEIGHBORS):
-    """Clone an estimator, or create the default one, which has no more neighbours than queries."""
-    if estimator is not None:
-        return clone(estimator)
-    return KNeighborsRegressor(min(_DEFAULT_N_NEIGHBORS, n_queries), weights="distance")
+def make_estimator(estimator):
+    """Clone an estimator, or create the default one."""
+    return NeighborsRegressorCV() if estimator is None else clone(estimator)
 
 
 def make_seeds(random_state, n):

@@ -59,13 +59,17 @@ def explain_routes(router, X, *, available=None):
     Examples
     --------
     >>> from sklearn.feature_extraction.text import TfidfVectorizer
+    >>> from sklearn.neighbors import KNeighborsRegressor
     >>> from sklearn.pipeline import make_pipeline
     >>> from dars_sklearn import DistributionalRouter, Outcomes, QueryEncoder, explain_routes
     >>> outcomes = Outcomes.from_array(
     ...     [[1, 1], [0, 1]], queries=["Add 2 and 2.", "Prove it."], models=["small", "large"],
     ...     costs=[0.5, 4.0],
     ... )
-    >>> router = make_pipeline(QueryEncoder(TfidfVectorizer()), DistributionalRouter())
+    >>> router = make_pipeline(
+    ...     QueryEncoder(TfidfVectorizer()),
+    ...     DistributionalRouter(KNeighborsRegressor(1), calibration=None),  # two queries only
+    ... )
     >>> router.fit(outcomes.queries, outcomes)
     Pipeline(...)
     >>> explain_routes(router, ["Prove it."]).loc["Prove it."].reset_index().round(2)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-__all__ = ["describe_queries", "find_shared_queries", "fingerprint_queries"]
+__all__ = ["describe_queries", "find_shared_queries", "fingerprint_queries", "match_queries"]
 
 
 class QueryFingerprints(NamedTuple):
@@ -110,6 +110,38 @@ def find_shared_queries(training, outcomes):
     own_pairs = _combine(own.labels, own.outcomes)[is_shared]
     has_same_outcomes = np.isin(own_pairs, _combine(training.labels, training.outcomes))
     return SharedQueries(int(is_shared.sum()), bool(has_same_outcomes.all()))
+
+
+def match_queries(training, outcomes):
+    """Find each query of some outcomes among those of a training.
+
+    Texts are compared if both have them. Otherwise labels are compared; where these are numbers,
+    which another table may give to other queries, together with the outcomes.
+
+    Parameters
+    ----------
+    training : QueryFingerprints
+        Fingerprints of the training queries.
+    outcomes : Outcomes
+        Outcomes of queries.
+
+    Returns
+    -------
+    ndarray of int of shape (n_queries,)
+        Row of the training query, -1 for a query that is not found.
+    """
+    own = fingerprint_queries(outcomes)
+    if own.texts is not None and training.texts is not None:
+        wanted, known = own.texts, training.texts
+    elif own.has_numbers or training.has_numbers:
+        wanted = _combine(own.labels, own.outcomes)
+        known = _combine(training.labels, training.outcomes)
+    else:
+        wanted, known = own.labels, training.labels
+    order = np.argsort(known, kind="stable")
+    places = np.minimum(np.searchsorted(known[order], wanted), len(known) - 1)
+    rows = order[places]
+    return np.where(known[rows] == wanted, rows, -1)
 
 
 def describe_queries(router, outcomes):

@@ -5,8 +5,10 @@ model.
 """
 
 from functools import partial
+from inspect import signature
 from typing import NamedTuple
 
+import numpy as np
 from sklearn.base import is_classifier
 
 from dars_sklearn.routing._classifier_head import (
@@ -35,16 +37,13 @@ class FittedHeads(NamedTuple):
         The heads.
     kind : {"joint", "separate", "model"}
         What each head predicts, as the router's ``heads``.
-    block_names : tuple of str
-        Names of the target's blocks.
-    n_models : int
-        Number of models.
+    label_means : dict of str to ndarray of shape (n_models,)
+        Means of the labels that were learnt.
     """
 
     estimators: list
     kind: str
-    block_names: tuple
-    n_models: int
+    label_means: dict
 
     def predict(self, X):
         """Predict the blocks, without regard to the range of their quantities.
@@ -59,11 +58,52 @@ class FittedHeads(NamedTuple):
         dict of str to ndarray of shape (n_queries, n_models)
             The blocks.
         """
-        if _is_classified(self.block_names, self.estimators[0]):
-            (name,) = self.block_names
-            return {name: predict_class_probabilities(self.estimators[0], X, self.n_models)}
+        names = tuple(self.label_means)
+        if _is_classified(names, self.estimators[0]):
+            (name,) = names
+            n_models = len(self.label_means[name])
+            return {name: predict_class_probabilities(self.estimators[0], X, n_models)}
         predict = predict_blocks_by_model if self.kind == "model" else predict_blocks
-        return predict(self.estimators, X, self.block_names)
+        return predict(self.estimators, X, names)
+
+    def predict_deviations(self, X):
+        """Predict how the blocks deviate from the means of their labels, by component.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_queries, ...)
+            Features.
+
+        Returns
+        -------
+        dict of str to ndarray of shape (n_components, n_queries, n_models)
+            The deviations. An estimator that has ``predict_components`` has several; others have
+            one, the whole prediction.
+        """
+        if not all(hasattr(head, "predict_components") for head in self.estimators):
+            predicted = self.predict(X)
+            return {name: (predicted[name] - self.label_means[name])[None] for name in predicted}
+        names = tuple(self.label_means)
+        tables = [np.asarray(head.predict_components(X)) for head in self.estimators]
+        if self.kind == "model":
+            table = np.stack(tables, axis=3)
+            return {name: table[:, :, block] for block, name in enumerate(names)}
+        blocks = np.split(np.concatenate(tables, axis=2), len(names), axis=2)
+        return dict(zip(names, blocks, strict=True))
+
+    @property
+    def has_own_decision_rule(self):
+        """Whether the only head decides, given a cost weight."""
+        rule = getattr(self.estimators[0], "decision_function", None)
+        if len(self.estimators) > 1 or rule is None:
+            return False
+        return "cost_weight" in signature(rule).parameters
+
+    @property
+    def components(self):
+        """Names of the components of the predictions."""
+        head = self.estimators[0]
+        return list(head.components_) if hasattr(head, "predict_components") else ["estimator"]
 
 
 def fit_heads(estimator, X, blocks, models, *, kind, observed, random_state, n_jobs, fit_params):
@@ -110,7 +150,7 @@ def fit_heads(estimator, X, blocks, models, *, kind, observed, random_state, n_j
     else:
         separate = kind == "separate"
         heads = fit_block_heads(make, X, blocks, models, separate=separate, **settings)
-    return FittedHeads(heads, kind, tuple(blocks), len(models))
+    return FittedHeads(heads, kind, {name: block.mean(axis=0) for name, block in blocks.items()})
 
 
 def _is_classified(block_names, estimator):

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from dars_sklearn.exceptions import ImputationWarning, RiskAversionWarning
+from dars_sklearn.exceptions import ImputationWarning, RiskAversionWarning, UsageWarning
 from dars_sklearn.utils._warnings import warn_user
 
-__all__ = ["warn_of_missing_pairs", "warn_of_risk_aversion"]
+__all__ = ["warn_of_missing_pairs", "warn_of_no_calibration", "warn_of_risk_aversion"]
 
 # A share of missing pairs up to this one is not worth a warning.
 _FEW = 0.05
@@ -59,3 +59,14 @@ def warn_of_risk_aversion(risk_aversion, capability):
             "a lower risk_aversion avoids this",
             RiskAversionWarning,
         )
+
+
+def warn_of_no_calibration(target):
+    """Warn that a router is not calibrated, though it should be."""
+    reason = "target='choice' learns" if target == "choice" else "the estimator has"
+    what = "probabilities" if target == "choice" else "a decision rule of its own"
+    warn_user(
+        f"predictions are not calibrated, because {reason} {what}, and no quantity that could be "
+        "compared with outcomes; pass calibration=None",
+        UsageWarning,
+    )

@@ -1,5 +1,6 @@
 """Routers that stand alone, or at the end of a pipeline."""
 
+from sklearn import get_config
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
@@ -10,6 +11,7 @@ __all__ = [
     "check_is_router",
     "final_step",
     "find_router_cost_range",
+    "fit_clone",
     "transform_features",
     "with_cost_range",
 ]
@@ -24,6 +26,36 @@ def transform_features(router, X):
     """Return the features that a fitted router receives for queries X."""
     has_steps_before = isinstance(router, Pipeline) and len(router) > 1
     return router[:-1].transform(X) if has_steps_before else X
+
+
+def fit_clone(router, X, outcomes, groups=None):
+    """Fit a clone of a router, whose calibration keeps groups of queries together.
+
+    Parameters
+    ----------
+    router : DistributionalRouter, or Pipeline that ends in one
+        A router.
+    X : array-like of shape (n_queries, ...)
+        Queries, or their features.
+    outcomes : Outcomes
+        Their outcomes.
+    groups : array-like of shape (n_queries,) or None, default=None
+        Groups of queries.
+
+    Returns
+    -------
+    DistributionalRouter or Pipeline
+        The fitted clone.
+    """
+    router = clone(router)
+    if groups is None:
+        return router.fit(X, outcomes)
+    if not isinstance(router, Pipeline):
+        return router.fit(X, outcomes, groups=groups)
+    if get_config()["enable_metadata_routing"]:
+        final_step(router).set_fit_request(groups=True)
+        return router.fit(X, outcomes, groups=groups)
+    return router.fit(X, outcomes, **{f"{router.steps[-1][0]}__groups": groups})
 
 
 def check_is_router(router):

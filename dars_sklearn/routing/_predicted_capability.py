@@ -24,15 +24,18 @@ class PredictedCapability(NamedTuple):
         in training, and 0 if no cost of any model was.
     risk : ndarray of shape (n_queries, n_models)
         Risk in the unit of the scores, at least 0.
+    standard_error : ndarray of shape (n_queries, n_models) or None, default=None
+        Standard error of the quality of queries with outcomes, in the unit of the scores.
     """
 
     quality: np.ndarray
     cost: np.ndarray
     scaled_cost: np.ndarray
     risk: np.ndarray
+    standard_error: np.ndarray | None = None
 
 
-def capability_in_user_units(predicted, aggregator, score_range):
+def capability_in_user_units(predicted, aggregator, score_range, standard_error=None):
     """Return predicted blocks in the units of scores and costs.
 
     Parameters
@@ -43,6 +46,8 @@ def capability_in_user_units(predicted, aggregator, score_range):
         Fitted on the training outcomes.
     score_range : tuple of float or None
         Range of scores of the training outcomes.
+    standard_error : ndarray of shape (n_queries, n_models) or None, default=None
+        Standard error of quality on the unit scale.
 
     Returns
     -------
@@ -56,4 +61,5 @@ def capability_in_user_units(predicted, aggregator, score_range):
         np.where(unknown, np.nan, cost),
         np.where(unknown & ~unknown.all(), np.nan, predicted["cost"]),
         predicted["risk"] * score_width(score_range),
+        None if standard_error is None else standard_error * score_width(score_range),
     )

@@ -6,9 +6,9 @@ from sklearn.base import clone
 from sklearn.dummy import DummyRegressor
 from sklearn.multioutput import MultiOutputRegressor
 from sklearn.utils import _safe_indexing
-from sklearn.utils.validation import has_fit_parameter
 
 from dars_sklearn.routing._estimator import params_of_rows, with_seed
+from dars_sklearn.routing.estimators._fit_params import accepted_fit_params
 
 __all__ = [
     "fit_block_heads",
@@ -24,7 +24,7 @@ def fit_block_heads(estimator, X, blocks, models, *, separate, seeds, n_jobs, fi
     Parameters
     ----------
     estimator : callable
-        Creates an estimator for a number of queries.
+        Creates an estimator.
     X : array-like of shape (n_queries, ...)
         Features.
     blocks : dict of str to ndarray of shape (n_queries, n_models)
@@ -48,12 +48,11 @@ def fit_block_heads(estimator, X, blocks, models, *, separate, seeds, n_jobs, fi
     columns = [(tuple(blocks), np.hstack(list(blocks.values())))]
     if separate:
         columns = [((name,), block) for name, block in blocks.items()]
-    n_queries = len(columns[0][1])
     # A single head is fitted in this process, so that its columns can be fitted in others.
     heads_n_jobs, columns_n_jobs = (n_jobs, None) if len(columns) > 1 else (None, n_jobs)
     return Parallel(n_jobs=heads_n_jobs)(
         delayed(_fit_head)(
-            with_seed(estimator(n_queries), seed), X, table, columns_n_jobs, fit_params,
+            with_seed(estimator(), seed), X, table, columns_n_jobs, fit_params,
             {"blocks": names, "models": models},
         )
         for (names, table), seed in zip(columns, seeds(len(columns)), strict=True)
@@ -87,7 +86,7 @@ def fit_model_heads(estimator, X, blocks, models, *, observed, seeds, n_jobs, fi
     Parameters
     ----------
     estimator : callable
-        Creates an estimator for a number of queries.
+        Creates an estimator.
     X : array-like of shape (n_queries, ...)
         Features.
     blocks : dict of str to ndarray of shape (n_queries, n_models)
@@ -115,7 +114,7 @@ def fit_model_heads(estimator, X, blocks, models, *, observed, seeds, n_jobs, fi
         if len(rows) == 0:
             return DummyRegressor().fit(X, table[:, model])
         return _fit_head(
-            with_seed(estimator(len(rows)), seed),
+            with_seed(estimator(), seed),
             _safe_indexing(X, rows),
             table[rows, model],
             None,
@@ -161,7 +160,7 @@ def _fit_head(estimator, X, Y, n_jobs, fit_params, layout):
     they have. An estimator whose fit has a parameter for the layout of the columns receives them
     all.
     """
-    layout = {name: layout[name] for name in layout if has_fit_parameter(estimator, name)}
+    layout = accepted_fit_params(estimator, **layout)
     if layout:
         return estimator.fit(X, Y, **fit_params, **layout)
     if Y.shape[1] == 1:

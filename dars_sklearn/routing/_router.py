@@ -1,13 +1,11 @@
 """DistributionalRouter: a meta-estimator that learns which model to send a query to."""
 
-from inspect import signature
-
 import numpy as np
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from dars_sklearn.labels._aggregator import OutcomeAggregator
 from dars_sklearn.metrics._realised_values import RealisedValues
@@ -16,6 +14,8 @@ from dars_sklearn.outcomes._means import weighted_mean
 from dars_sklearn.outcomes._outcomes import as_outcomes
 from dars_sklearn.outcomes._validation import check_models
 from dars_sklearn.routing._available import available_mask
+from dars_sklearn.routing._calibration import fit_calibrations, predict_held_out
+from dars_sklearn.routing._calibration_folds import number_groups
 from dars_sklearn.routing._checks import (
     check_features,
     check_parameters,
@@ -26,10 +26,16 @@ from dars_sklearn.routing._decision import decide, order_models
 from dars_sklearn.routing._estimator import make_estimator
 from dars_sklearn.routing._fingerprints import fingerprint_queries
 from dars_sklearn.routing._fixed_params import check_fixed_params, params_with_aggregator
-from dars_sklearn.routing._heads import FittedHeads, fit_heads
-from dars_sklearn.routing._label_warnings import warn_of_missing_pairs, warn_of_risk_aversion
+from dars_sklearn.routing._gain import PredictedGain, gain_standard_errors
+from dars_sklearn.routing._known_queries import learn_known_queries, observed_costs
+from dars_sklearn.routing._label_warnings import (
+    warn_of_missing_pairs,
+    warn_of_no_calibration,
+    warn_of_risk_aversion,
+)
+from dars_sklearn.routing._learning import Learner, Prediction
 from dars_sklearn.routing._predicted_capability import capability_in_user_units
-from dars_sklearn.routing._targets import TARGETS, LabelSource
+from dars_sklearn.routing._targets import TARGETS
 from dars_sklearn.utility import answer_value, find_cost_range, scale_cost
 from dars_sklearn.utility._costs import check_cost_weight
 from dars_sklearn.utility._scores import check_score_scale
@@ -47,10 +53,12 @@ class DistributionalRouter(MetaEstimatorMixin, BaseEstimator):
     Parameters
     ----------
     estimator : regressor, classifier or None, default=None
-        Learns capability from the features of a query. None uses the 16 nearest neighbours,
-        weighted by distance. A classifier that predicts probabilities can be used with
-        ``target="choice"`` only. An estimator whose ``fit`` has the parameters ``blocks`` or
-        ``models`` receives the names of the target blocks and of the models. One that has
+        Learns capability from the features of a query. None uses nearest neighbours, as many as
+        leave-one-out error advises: :class:`~dars_sklearn.routing.estimators.NeighborsRegressorCV`.
+        A classifier that predicts probabilities can be used with
+        ``target="choice"`` only. An estimator whose ``fit`` has the parameters ``blocks``,
+        ``models`` or ``cost_weight`` receives the names of the target blocks, those of the
+        models, or the cost weight. One that has
         ``decision_function(X, cost_weight=...)`` has its own decision rule.
     aggregator : OutcomeAggregator or None, default=None
         Computes the labels from outcomes. None uses ``OutcomeAggregator()``.
@@ -84,6 +92,8 @@ class DistributionalRouter(MetaEstimatorMixin, BaseEstimator):
         The fitted aggregator.
     estimators_ : list of estimators
         The fitted heads.
+    calibration_ : Calibration or None
+        What was learnt about the predictions: ``calibration_.slopes`` is a table of the slopes.
     n_features_in_ : int
         Number of features, if X is a table.
     feature_names_in_ : ndarray of str
@@ -108,7 +118,9 @@ class DistributionalRouter(MetaEstimatorMixin, BaseEstimator):
     everywhere in scikit-learn, changes within the estimator have no effect before the next fit.
 
     Predicted costs are brought to the range from the lowest to the highest cost of a training
-    outcome, however costs are scaled, and predicted quality to the range of scores.
+    outcome, however costs are scaled, and predicted quality to the range of scores; for the
+    decision only where predictions are not calibrated, as in the paper, because models would tie
+    on easy queries.
 
     A classifier learns each query once for each model that may be the best one, weighted by the
     probability that it is. If it accepts no ``sample_weight``, it learns the most probable model
@@ -128,11 +140,16 @@ class DistributionalRouter(MetaEstimatorMixin, BaseEstimator):
 
     Examples
     --------
+    >>> import numpy as np
     >>> from dars_sklearn import DistributionalRouter, Outcomes
-    >>> outcomes = Outcomes.from_array([[1, 0], [1, 0], [0, 1]], models=["small", "large"])
-    >>> router = DistributionalRouter().fit([[0.0], [0.1], [1.0]], outcomes)
+    >>> X = np.linspace(0, 1, 20)[:, None]
+    >>> scores = [[1, 0]] * 10 + [[0, 1]] * 10
+    >>> outcomes = Outcomes.from_array(scores, models=["small", "large"])
+    >>> router = DistributionalRouter().fit(X, outcomes)
     >>> router.predict([[0.0], [1.0]]).tolist()
     ['small', 'large']
+    >>> float(router.calibration_.slopes.loc[("quality", "estimator"), "own"])
+    1.0
     """
 
     def __init__(
@@ -144,6 +161,9 @@ class DistributionalRouter(MetaEstimatorMixin, BaseEstimator):
         cost_weight=0.05,
         risk_aversion=0.2,
         heads="joint",
+        label_prior="aggregator",
+        calibration="auto",
+        gain_threshold=0.0,
         n_jobs=None,
         random_state=None,
     ):
@@ -153,6 +173,9 @@ class DistributionalRouter(MetaEstimatorMixin, BaseEstimator):
         self.cost_weight = cost_weight
         self.risk_aversion = risk_aversion
         self.heads = heads
+        self.label_prior = label_prior
+        self.calibration = calibration
+        self.gain_threshold = gain_threshold
         self.n_jobs = n_jobs
         self.random_state = random_state
 
@@ -174,7 +197,7 @@ class DistributionalRouter(MetaEstimatorMixin, BaseEstimator):
             params["aggregator"] = OutcomeAggregator()
         return super().set_params(**params)
 
-    def fit(self, X, y, **fit_params):
+    def fit(self, X, y, groups=None, **fit_params):
         """Learn capability from outcomes.
 
         Parameters
@@ -183,6 +206,10 @@ class DistributionalRouter(MetaEstimatorMixin, BaseEstimator):
             Features of the queries.
         y : Outcomes, or array-like that ``Outcomes.from_array`` accepts
             Outcomes of the same queries, in the same order.
+        groups : array-like of shape (n_queries,) or None, default=None
+            Groups of queries that share a fold of the calibration, such as kinds of queries:
+            where the future has kinds that training has not, slopes from folds by kind are the
+            right ones. A splitter that needs groups receives them.
         **fit_params : dict
             Passed to the estimator's fit.
 
@@ -221,18 +248,19 @@ class DistributionalRouter(MetaEstimatorMixin, BaseEstimator):
         self._cost_limits = scale_cost(costs, aggregator.cost_range_)
         self._check_costs_known([self.cost_weight])
         self._warn_of_labels(outcomes, capability)
-        free = {"n_jobs", *_WEIGHTS} - set(self._target.fixed_weights)
+        free = {"n_jobs", "gain_threshold", *_WEIGHTS} - set(self._target.fixed_weights)
         params = params_with_aggregator(self)
         self._fixed_at_fit = {name: params[name] for name in params if name not in free}
-        for name, values in fit_params.items():
+        for name, values in (fit_params | {"groups": groups}).items():
             check_labelled_order(values, outcomes, name)
-        if fit_params:
-            fit_params = process_routing(self, "fit", **fit_params).estimator.fit
+        learner = self._make_learner(X, outcomes, groups, fit_params)
         try:
-            self.estimators_ = self._fit_heads(X, outcomes, capability, fit_params).estimators
+            self._heads = learner.fit(capability)
+            self._calibrate(learner)
         except ValueError as error:
             raise_if_text(X, error)
             raise
+        self.estimators_ = self._heads.estimators
         return self
 
     @available_if(lambda self: self.target == "choice")
@@ -251,26 +279,32 @@ class DistributionalRouter(MetaEstimatorMixin, BaseEstimator):
         """
         check_is_fitted(self)
         self._check_fixed_at_fit()
-        return self._predict_blocks(X)["probability"]
+        return self._predict(X).blocks["probability"]
 
-    def predict_capability(self, X):
+    def predict_capability(self, X, outcomes=None):
         """Predict quality, cost and risk.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_queries, n_features)
             Features of the queries.
+        outcomes : Outcomes or None, default=None
+            Outcomes that some of these queries have already, with all models of fit; queries
+            that repeat are known in part. Quality is then the posterior mean from features and
+            outcomes, and has a standard error; costs of outcomes replace predicted ones. Training
+            queries are recognised by their texts or labels, and do not count twice.
 
         Returns
         -------
         PredictedCapability
             Quality, cost in the user's unit, scaled cost and risk, each of shape (n_queries,
-            n_models).
+            n_models); and the standard error of quality, where there are outcomes.
 
         Raises
         ------
         ValueError
-            If the target is not "capability".
+            If the target is not "capability"; or if there are outcomes, and they belong to other
+            queries or models, or the router is not calibrated.
         """
         check_is_fitted(self)
         if self.target != "capability":
@@ -279,31 +313,73 @@ class DistributionalRouter(MetaEstimatorMixin, BaseEstimator):
                 "fit it with target='capability'"
             )
         self._check_fixed_at_fit()
-        predicted = self._predict_blocks(X)
-        return capability_in_user_units(predicted, self.aggregator_, self.score_range_)
+        prediction = self._predict(X, outcomes)
+        quality = np.clip(prediction.blocks["quality"], *self._quality_limits)
+        return capability_in_user_units(
+            prediction.blocks | {"quality": quality},
+            self.aggregator_,
+            self.score_range_,
+            prediction.standard_error,
+        )
 
-    def decision_function(self, X):
+    def predict_gain(self, X, outcomes=None):
+        """Predict the gain in utility over the best model on average.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_queries, n_features)
+            Features of the queries.
+        outcomes : Outcomes or None, default=None
+            As in :meth:`predict_capability`.
+
+        Returns
+        -------
+        PredictedGain
+            Name of the best model on average, the gain of each model over it, and its standard
+            error.
+
+        Raises
+        ------
+        ValueError
+            If the router is not calibrated.
+        """
+        check_is_fitted(self)
+        self._check_fixed_at_fit()
+        if self.calibration_ is None:
+            raise ValueError("standard errors of gains need a router with calibration='auto'")
+        prediction = self._predict(X, outcomes)
+        utilities = self._utility_lines(prediction).utilities(self.cost_weight)
+        default = self._default_model(self.cost_weight)
+        gain = utilities - utilities[:, [default]]
+        return PredictedGain(
+            self.models_[default], gain, self._gain_standard_errors(prediction, default)
+        )
+
+    def decision_function(self, X, outcomes=None):
         """Predict the utility of each model.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_queries, n_features)
             Features of the queries.
+        outcomes : Outcomes or None, default=None
+            As in :meth:`predict_capability`.
 
         Returns
         -------
         ndarray of shape (n_queries, n_models)
-            Utilities; with target="choice", probabilities of being best.
+            Utilities, less ``gain_threshold`` standard errors of the gain over the best model on
+            average; with target="choice", probabilities of being best.
 
         Raises
         ------
         ValueError
             If a weight that is fixed at fit time was changed.
         """
-        (utilities,) = self.utilities_by_cost_weight(X, [self.cost_weight])
+        (utilities,) = self.utilities_by_cost_weight(X, [self.cost_weight], outcomes)
         return utilities
 
-    def utilities_by_cost_weight(self, X, cost_weights):
+    def utilities_by_cost_weight(self, X, cost_weights, outcomes=None):
         """Predict the utility of each model at several cost weights, with one prediction.
 
         Parameters
@@ -312,6 +388,8 @@ class DistributionalRouter(MetaEstimatorMixin, BaseEstimator):
             Features of the queries.
         cost_weights : sequence of float
             Quality given up for one unit of scaled cost.
+        outcomes : Outcomes or None, default=None
+            As in :meth:`predict_capability`.
 
         Returns
         -------
@@ -330,15 +408,26 @@ class DistributionalRouter(MetaEstimatorMixin, BaseEstimator):
         self._check_costs_known(cost_weights)
         if "cost_weight" in self._fixed_at_fit and set(cost_weights) != {self.cost_weight}:
             self._raise_cost_weight_is_fixed()
+        if self.gain_threshold > 0 and self.calibration_ is None:
+            raise ValueError(
+                f"gain_threshold={self.gain_threshold!r} needs standard errors of gains, which a "
+                "router without calibration does not have; fit it with calibration='auto'"
+            )
         if self.has_own_decision_rule:
+            if outcomes is not None:
+                self._check_known(X, outcomes)
             X = check_features(self, X, reset=False)
             rule = self.estimators_[0].decision_function
             return [
                 np.asarray(rule(X, cost_weight=cost_weight), dtype=float)
                 for cost_weight in cost_weights
             ]
-        lines = self._predict_utility_lines(X)
-        return [lines.utilities(cost_weight) for cost_weight in cost_weights]
+        prediction = self._predict(X, outcomes)
+        lines = self._utility_lines(prediction)
+        return [
+            lines.utilities(cost_weight) - self._margins(prediction, cost_weight)
+            for cost_weight in cost_weights
+        ]
 
     def utility_lines(self, X):
         """Predict utility as a function of the cost weight.
@@ -357,8 +446,8 @@ class DistributionalRouter(MetaEstimatorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If the cost weight is fixed at fit time, the estimator has its own decision rule, or
-            no cost of some model was known in fit.
+            If the cost weight is fixed at fit time, the estimator has its own decision rule, there
+            is a gain threshold, or no cost of some model was known in fit.
         """
         check_is_fitted(self)
         self._check_fixed_at_fit()
@@ -370,15 +459,17 @@ class DistributionalRouter(MetaEstimatorMixin, BaseEstimator):
                 "the estimator has its own decision rule, and its utilities are not lines in the "
                 "cost weight; choose a weight from a grid, deferral_curve(..., cost_weights=)"
             )
-        return self._predict_utility_lines(X)
+        if self.gain_threshold > 0:
+            raise ValueError(
+                f"with gain_threshold={self.gain_threshold!r}, utilities are not lines in the cost "
+                "weight; choose a weight from a grid, deferral_curve(..., cost_weights=)"
+            )
+        return self._utility_lines(self._predict(X))
 
     @property
     def has_own_decision_rule(self):
         """Whether the fitted estimator decides, given a cost weight, instead of the router."""
-        rule = getattr(self.estimators_[0], "decision_function", None)
-        if len(self.estimators_) > 1 or rule is None:
-            return False
-        return "cost_weight" in signature(rule).parameters
+        return self._heads.has_own_decision_rule
 
     @property
     def has_utility_lines(self):
@@ -386,6 +477,7 @@ class DistributionalRouter(MetaEstimatorMixin, BaseEstimator):
         return (
             "cost_weight" not in self._fixed_at_fit
             and not self.has_own_decision_rule
+            and self.gain_threshold == 0
             and not self._models_without_costs
         )
 
@@ -400,7 +492,7 @@ class DistributionalRouter(MetaEstimatorMixin, BaseEstimator):
         check_is_fitted(self)
         return answer_value(self.cost_weight, self.aggregator_.cost_range_)
 
-    def predict(self, X, available=None):
+    def predict(self, X, available=None, outcomes=None):
         """Choose a model for each query.
 
         Parameters
@@ -414,6 +506,8 @@ class DistributionalRouter(MetaEstimatorMixin, BaseEstimator):
             Where the index of a mask and X have the same labels, their order must be the same;
             steps before the router in a Pipeline may drop those of X, which are then not
             compared.
+        outcomes : Outcomes or None, default=None
+            As in :meth:`predict_capability`.
 
         Returns
         -------
@@ -425,11 +519,11 @@ class DistributionalRouter(MetaEstimatorMixin, BaseEstimator):
         ValueError
             If no model is available for a query.
         """
-        utilities = self.decision_function(X)
+        utilities = self.decision_function(X, outcomes)
         mask = available_mask(available, self.models_, len(utilities), X)
         return self.models_[decide(utilities, mask)]
 
-    def rank(self, X, available=None):
+    def rank(self, X, available=None, outcomes=None):
         """Order the models for each query, best first.
 
         Parameters
@@ -438,13 +532,15 @@ class DistributionalRouter(MetaEstimatorMixin, BaseEstimator):
             Features of the queries.
         available : array-like, default=None
             As in :meth:`predict`; the other models come last.
+        outcomes : Outcomes or None, default=None
+            As in :meth:`predict_capability`.
 
         Returns
         -------
         ndarray of shape (n_queries, n_models)
             Model names.
         """
-        utilities = self.decision_function(X)
+        utilities = self.decision_function(X, outcomes)
         mask = available_mask(available, self.models_, len(utilities), X)
         return self.models_[order_models(utilities, mask)]
 
@@ -501,6 +597,13 @@ class DistributionalRouter(MetaEstimatorMixin, BaseEstimator):
         router = MetadataRouter(owner=self.__class__.__name__).add_self_request(self)
         return router.add(estimator=make_estimator(self.estimator), method_mapping=mapping)
 
+    def _repr_mimebundle_(self, **kwargs):
+        """Show the slopes of a calibrated router below its diagram."""
+        bundle = super()._repr_mimebundle_(**kwargs)
+        if "text/html" in bundle and getattr(self, "calibration_", None) is not None:
+            bundle["text/html"] += self.calibration_._repr_html_()
+        return bundle
+
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         inner = get_tags(make_estimator(self.estimator))
@@ -550,37 +653,122 @@ class DistributionalRouter(MetaEstimatorMixin, BaseEstimator):
 
     # ---- labels and predictions ------------------------------------------------
 
-    def _fit_heads(self, X, outcomes, capability, fit_params):
-        blocks = self._target.make_blocks(
-            LabelSource(
-                outcomes,
-                capability,
-                self.aggregator_.cost_range_,
-                self.cost_weight,
-                self.risk_aversion,
-                self.random_state,
-            )
-        )
-        return fit_heads(
-            self.estimator,
-            X,
-            blocks,
-            self.models_,
+    def _make_learner(self, X, outcomes, groups, fit_params):
+        """Return the training data and what is done with them."""
+        estimator = make_estimator(self.estimator)
+        if fit_params:
+            fit_params = process_routing(self, "fit", **fit_params).estimator.fit
+        if has_fit_parameter(estimator, "cost_weight"):
+            fit_params = {**fit_params, "cost_weight": self.cost_weight}
+        # All folds scale costs alike.
+        low, high = cost_range = self.aggregator_.cost_range_
+        scaling = cost_range if low < high else self.aggregator_.cost_scaling
+        return Learner(
+            X=X,
+            outcomes=outcomes,
+            aggregator=clone(self.aggregator_).set_params(cost_scaling=scaling),
+            cost_range=cost_range,
+            target=self._target,
+            estimator=self.estimator,
             kind=self.heads,
-            observed=capability.n_outcomes > 0,
+            label_prior=self.label_prior,
+            folds="auto" if self.calibration is None else self.calibration,
+            cost_weight=self.cost_weight,
+            risk_aversion=self.risk_aversion,
+            groups=number_groups(groups, X, outcomes),
+            fit_params=fit_params,
             random_state=self.random_state,
             n_jobs=self.n_jobs,
-            fit_params=fit_params,
         )
 
-    def _predict_blocks(self, X):
+    def _calibrate(self, learner):
+        """Calibrate the fitted heads, and learn how outcomes of known queries are combined."""
+        self.calibration_ = self._known_queries = None
+        if self.calibration is None:
+            return
+        if self.target == "choice" or self._heads.has_own_decision_rule:
+            warn_of_no_calibration(self.target)
+            return
+        held_out = learner.hold_out()
+        self.calibration_ = fit_calibrations(
+            held_out,
+            self._heads.components,
+            learner.outcomes,
+            self.aggregator_.weighting,
+            learner.groups,
+        )
+        if self.target == "capability":
+            quality = held_out["quality"]
+            prior = predict_held_out(quality, self.calibration_.blocks["quality"])
+            self._known_queries = learn_known_queries(
+                learner.outcomes, quality.rows, prior, self._training_fingerprints
+            )
+
+    def _predict(self, X, outcomes=None):
         """Predict the target's blocks, within the range of their quantities."""
         X = check_features(self, X, reset=False)
-        names = self._target.blocks
-        predicted = FittedHeads(self.estimators_, self.heads, names, len(self.models_)).predict(X)
+        deviations = None
+        if self.calibration_ is None:
+            predicted = self._heads.predict(X)
+        else:
+            deviations = self._heads.predict_deviations(X)
+            predicted = self.calibration_.predict(deviations)
         check_predictions(predicted)
-        quality_limits = _UNLIMITED if self.score_range_ is None else (0, 1)
-        return self._target.constrain(predicted, quality_limits, self._cost_limits)
+        standard_error = None
+        if outcomes is not None:
+            outcomes = self._check_known(X, outcomes)
+            posterior = self._known_queries.posterior_quality(predicted["quality"], outcomes)
+            standard_error = posterior.standard_error
+            cost = observed_costs(predicted["cost"], outcomes, self.aggregator_.cost_range_)
+            predicted = predicted | {"quality": posterior.mean, "cost": cost}
+        # Clipped quality would make models tie on easy queries, where the first one is chosen.
+        # Predictions that are not calibrated are clipped before the decision, as in the paper.
+        is_calibrated = self.calibration_ is not None
+        quality_limits = _UNLIMITED if is_calibrated else self._quality_limits
+        blocks = self._target.constrain(predicted, quality_limits, self._cost_limits)
+        return Prediction(blocks, deviations, standard_error)
 
-    def _predict_utility_lines(self, X):
-        return self._target.utility_lines(self._predict_blocks(X), self.risk_aversion)
+    @property
+    def _quality_limits(self):
+        return _UNLIMITED if self.score_range_ is None else (0, 1)
+
+    def _check_known(self, X, outcomes):
+        """Return outcomes of queries to predict, if they can be combined with predictions."""
+        if self._known_queries is None:
+            raise ValueError(
+                "outcomes of known queries can be used by a router with target='capability' and "
+                f"calibration='auto' only, got target={self.target!r} and "
+                f"calibration={self.calibration!r}"
+            )
+        outcomes = as_outcomes(outcomes)
+        check_alignment(X, outcomes)
+        check_models(outcomes, self.models_)
+        check_score_scale(outcomes, self.score_range_, self.aggregator_.score_limits_)
+        return outcomes
+
+    def _utility_lines(self, prediction):
+        return self._target.utility_lines(prediction.blocks, self.risk_aversion)
+
+    def _default_model(self, cost_weight):
+        """Return the position of the best model on average."""
+        means = {name: block.means[None] for name, block in self.calibration_.blocks.items()}
+        lines = self._target.utility_lines(means, self.risk_aversion)
+        return int(decide(lines.utilities(cost_weight))[0])
+
+    def _gain_standard_errors(self, prediction, default):
+        """Return the standard errors of the gains over a model."""
+        if prediction.standard_error is not None:
+            own = prediction.standard_error
+            errors = np.hypot(own, own[:, [default]])  # at most, for they are correlated
+            errors[:, default] = 0
+            return errors
+        name = next(iter(self.calibration_.blocks))  # quality, or utility
+        block = self.calibration_.blocks[name]
+        return gain_standard_errors(block, prediction.deviations[name], default)
+
+    def _margins(self, prediction, cost_weight):
+        """Return what the utilities of models other than the default are lowered by."""
+        if self.gain_threshold == 0:
+            return 0.0
+        default = self._default_model(cost_weight)
+        return self.gain_threshold * self._gain_standard_errors(prediction, default)

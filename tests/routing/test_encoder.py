@@ -93,7 +93,9 @@ def test_a_function_may_read_another_text():
 def test_a_pipeline_compares_conversations_with_the_queries_of_the_outcomes(message_text):
     outcomes = Outcomes.from_array([[1, 0], [0, 1]], queries=["red fish", "blue fish"])
     encoder = QueryEncoder(TfidfVectorizer(), message_text=message_text)
-    pipeline = make_pipeline(encoder, DistributionalRouter(KNeighborsRegressor(1)))
+    pipeline = make_pipeline(
+        encoder, DistributionalRouter(KNeighborsRegressor(1), calibration=None)
+    )
     pipeline.fit(CONVERSATIONS, outcomes)
     assert pipeline.predict(CONVERSATIONS).tolist() == [0, 1]
     assert pipeline.score(CONVERSATIONS, outcomes) == 1
@@ -108,7 +110,9 @@ def test_conversations_without_text_of_the_user_need_a_function():
     with pytest.raises(ValueError, match=r"QueryEncoder\(message_text=\.\.\.\)"):
         QueryEncoder(TfidfVectorizer()).fit(conversations)
     encoder = QueryEncoder(TfidfVectorizer(), message_text=read_all)
-    pipeline = make_pipeline(encoder, DistributionalRouter(KNeighborsRegressor(1)))
+    pipeline = make_pipeline(
+        encoder, DistributionalRouter(KNeighborsRegressor(1), calibration=None)
+    )
     assert pipeline.fit(conversations, outcomes).predict(conversations).tolist() == [0, 1]
 
 

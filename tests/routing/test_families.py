@@ -1,6 +1,7 @@
 from importlib.util import find_spec
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import sparse
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -13,12 +14,20 @@ from sklearn.preprocessing import StandardScaler
 from dars_sklearn import (
     DistributionalRouter,
     OutcomeAggregator,
+    Outcomes,
     list_routers,
     make_router,
     single_shot_counterpart,
 )
 from dars_sklearn.datasets import make_routing_outcomes
-from dars_sklearn.routing.estimators import MIRT, AvengersPro, EmbedLLM, GraphRouter, RMSoftmax
+from dars_sklearn.routing.estimators import (
+    MIRT,
+    AvengersPro,
+    EmbedLLM,
+    EquiRouter,
+    GraphRouter,
+    RMSoftmax,
+)
 
 # Networks are trained for a moment only.
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -27,6 +36,7 @@ NEURAL = {
     "mirt": MIRT,
     "rm-softmax": RMSoftmax,
     "graph-router": GraphRouter,
+    "equirouter": EquiRouter,
 }
 # The tests of the core also run without the optional dependencies.
 NEEDS_SKORCH = pytest.mark.skipif(find_spec("skorch") is None, reason="needs skorch")
@@ -65,17 +75,40 @@ def changed_parameters(estimator):
     }
 
 
-def test_the_families_of_the_paper_are_listed():
-    expected = ["knn", "mlp", "avengers-pro", "embedllm", "mirt", "rm-softmax", "graph-router"]
-    assert list_routers() == expected
+def test_the_families_of_the_paper_and_equirouter_are_listed():
+    of_the_paper = ["knn", "mlp", "avengers-pro", "embedllm", "mirt", "rm-softmax", "graph-router"]
+    assert list_routers() == ["auto", *of_the_paper, "equirouter"]
 
 
 # ---- settings --------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("preset", ["default", "paper"])
-def test_knn_is_the_default_router(preset):
-    assert changed_parameters(make_router("knn", preset)) == {}
+def test_knn_is_the_default_router():
+    assert changed_parameters(make_router("knn")) == {}
+
+
+@pytest.mark.parametrize("name", list_routers())
+def test_the_paper_pools_the_outcomes_of_a_pair_and_does_not_calibrate(name):
+    assert make_router(name).aggregator is None
+    own_decision_rule = name in ("rm-softmax", "equirouter")
+    assert make_router(name).calibration == (None if own_decision_rule else "auto")
+    router = make_router(name, "paper", aggregator__smoothing="auto")
+    assert router.calibration is None
+    assert make_router(name, "paper", calibration=3).calibration == 3
+    assert changed_parameters(router.aggregator) == {"weighting": "pooled", "smoothing": "auto"}
+
+
+def test_labels_of_the_paper_are_means_over_all_outcomes_of_ragged_grids():
+    cells = [(0, 0, 1), (0, 1, 1), (0, 2, 0), (1, 0, 0)]
+    frame = pd.DataFrame(
+        [(query, model, *cell) for query in range(4) for model in "ab" for cell in cells],
+        columns=["query", "model", "paraphrase", "sample", "score"],
+    )
+    outcomes = Outcomes.from_frame(frame)
+    X = np.arange(4.0)[:, None]
+    for preset, quality in [("paper", 0.5), ("default", 1 / 3)]:
+        router = make_router("knn", preset, risk_aversion=0.0).fit(X, outcomes)
+        np.testing.assert_allclose(router.aggregator_.aggregate(outcomes).quality, quality)
 
 
 @pytest.mark.parametrize("preset", ["default", "paper"])
@@ -88,7 +121,7 @@ def test_avengers_pro_has_its_default_parameters(preset):
 
 @pytest.mark.parametrize(
     ("preset", "stopping"),
-    [("default", {"early_stopping": True, "n_iter_no_change": 20}), ("paper", {})],
+    [("default", {"alpha": 0.1, "early_stopping": True, "n_iter_no_change": 20}), ("paper", {})],
 )
 def test_settings_of_the_mlp(preset, stopping):
     router = make_router("mlp", preset)
@@ -96,7 +129,7 @@ def test_settings_of_the_mlp(preset, stopping):
     assert changed_parameters(router.estimator[-1]) == {
         "hidden_layer_sizes": (128, 64), "max_iter": 800
     } | stopping  # fmt: skip
-    assert isinstance(router.estimator[1], StandardScaler)
+    assert isinstance(router.estimator[-2], StandardScaler) == (preset == "paper")
 
 
 @pytest.mark.parametrize("name", NEURAL)
@@ -116,7 +149,7 @@ def test_neural_families_have_their_default_parameters_by_default(name):
         ("graph-router", {"max_epochs": 50, "batch_size": 256}),
     ],
 )
-def test_the_paper_trains_neural_families_for_a_handful_of_epochs(name, training):
+def test_the_paper_trains_its_neural_families_for_a_handful_of_epochs(name, training):
     estimator = make_router(name, "paper").estimator
     assert type(estimator) is NEURAL[name]
     assert changed_parameters(estimator) == training | {"early_stopping": False}
@@ -130,6 +163,7 @@ def test_the_paper_trains_neural_families_for_a_handful_of_epochs(name, training
         ("mirt", "capability"),
         ("rm-softmax", "penalised"),
         ("graph-router", "capability"),
+        ("equirouter", "penalised"),
     ],
 )
 def test_targets_of_neural_families(name, preset, target):
@@ -152,7 +186,9 @@ def test_parameters_of_the_default_neighbours_can_be_overridden():
 
 
 def test_unknown_names_are_refused_and_the_known_ones_listed():
-    message = r"there is no router family 'bert'; choose one of \['knn', 'mlp', .*'graph-router'\]"
+    message = (
+        r"there is no router family 'bert'; choose one of \['auto', 'knn', 'mlp', .*'equirouter'\]"
+    )
     with pytest.raises(ValueError, match=message):
         make_router("bert")
     with pytest.raises(
@@ -177,7 +213,8 @@ def test_every_family_is_a_router_that_can_be_fitted(data, name, preset):
 def test_knn_predicts_like_neighbours_of_scikit_learn(data, labels):
     plain = KNeighborsRegressor(16, weights="distance").fit(data.X, np.hstack(labels))
     quality, cost, risk = np.split(plain.predict(UNSEEN), 3, axis=1)
-    found = make_router("knn").fit(data.X, data.outcomes).decision_function(UNSEEN)
+    router = make_router("knn", "paper")
+    found = router.fit(data.X, data.outcomes).decision_function(UNSEEN)
     np.testing.assert_allclose(found, quality - 0.05 * cost - 0.2 * risk)
 
 
@@ -223,7 +260,8 @@ def test_with_one_outcome_per_pair_both_kinds_of_supervision_are_equal(data, nam
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_fewer_queries_than_neighbours_clusters_or_folds_are_enough(data, name):
-    router = make_brief_router(name).fit(data.X[:4], data.outcomes[:4])
+    settings = {"estimator__n_neighbors": 4} if name == "knn" else {}
+    router = make_brief_router(name, **settings).fit(data.X[:4], data.outcomes[:4])
     assert len(router.predict(data.X)) == 80
 
 

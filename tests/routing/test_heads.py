@@ -5,13 +5,13 @@ import pytest
 from known_estimators import Recorder
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression, Ridge
-from sklearn.neighbors import KNeighborsRegressor
 from sklearn.tree import DecisionTreeRegressor
 
 from dars_sklearn import DistributionalRouter
 from dars_sklearn.datasets import make_routing_outcomes
 from dars_sklearn.routing._estimator import make_seeds
 from dars_sklearn.routing._heads import HEADS, fit_heads
+from dars_sklearn.routing.estimators import NeighborsRegressorCV
 
 MODELS = np.array(["a", "b", "c"], dtype=object)
 RNG = np.random.default_rng(0)
@@ -72,11 +72,11 @@ def test_a_regressor_learns_probabilities_as_numbers():
     np.testing.assert_allclose(heads.predict(X)["probability"], expected)
 
 
-def test_the_default_estimator_has_no_more_neighbours_than_queries():
+def test_the_default_estimator_has_no_more_neighbours_than_other_queries():
     heads = fitted(None, rows=slice(5))
     (head,) = heads.estimators
-    assert isinstance(head, KNeighborsRegressor)
-    assert (head.n_neighbors, head.weights) == (5, "distance")
+    assert isinstance(head, NeighborsRegressorCV)
+    assert set(head.n_neighbors_.values()) == {4}
 
 
 @pytest.mark.parametrize("kind", HEADS)

@@ -1,13 +1,16 @@
 import numpy as np
 import pytest
+from sklearn import config_context
 from sklearn.linear_model import Ridge
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from dars_sklearn import DistributionalRouter, OutcomeAggregator, Outcomes
+from dars_sklearn.datasets import make_routing_outcomes
 from dars_sklearn.routing._pipeline import (
     check_is_router,
     final_step,
+    fit_clone,
     transform_features,
     with_cost_range,
 )
@@ -90,3 +93,18 @@ def test_a_range_of_width_zero_is_ignored(cost_range):
 def test_any_wider_range_is_used():
     scaled = with_cost_range(DistributionalRouter(), (3.0, np.nextafter(3.0, 4.0)))
     assert scaled.aggregator.cost_scaling == (3.0, np.nextafter(3.0, 4.0))
+
+
+@pytest.mark.parametrize("metadata_routing", [False, True])
+@pytest.mark.parametrize(
+    "make", [lambda router: router, lambda r: make_pipeline(StandardScaler(), r)]
+)
+def test_groups_reach_the_calibration_of_a_clone(make, metadata_routing):
+    data = make_routing_outcomes(60, 3, random_state=0)
+    groups = np.repeat(["a", "b", "c"], 20)
+    router = make(DistributionalRouter(Ridge()))
+    with config_context(enable_metadata_routing=metadata_routing):
+        fitted = fit_clone(router, data.X, data.outcomes, groups)
+    assert final_step(fitted).calibration_.n_folds == 3  # one fold per group, instead of five
+    assert final_step(fit_clone(router, data.X, data.outcomes)).calibration_.n_folds == 5
+    assert not hasattr(final_step(router), "calibration_")

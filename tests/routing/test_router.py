@@ -47,6 +47,7 @@ from dars_sklearn import (
 )
 from dars_sklearn.exceptions import ImputationWarning
 from dars_sklearn.metrics import oracle_utility
+from dars_sklearn.routing.estimators import NeighborsRegressorCV
 
 SPARSE = "expects predictions of shape (n, 1) from several outputs; a router predicts names"
 
@@ -100,7 +101,9 @@ PREDICTED = np.array([[0.9, 0.6, 0.5, 0.25, 0.1, 0.3], [1.2, -0.3, 1.7, -0.4, -0
 
 def fixed_router(n_columns=6, outcomes=OUTCOMES, **settings):
     """A fitted router whose predictions are its features."""
-    settings = {"estimator": FeaturesAsPredictions(), "risk_aversion": 0.5} | settings
+    settings = {
+        "estimator": FeaturesAsPredictions(), "risk_aversion": 0.5, "calibration": None
+    } | settings  # fmt: skip
     router = DistributionalRouter(settings.pop("estimator"), **settings)
     return router.fit(np.zeros((len(outcomes), n_columns)), outcomes)
 
@@ -377,7 +380,7 @@ def test_an_own_decision_rule_receives_features_of_the_right_number_only():
     ids=str,
 )
 def test_other_estimators_have_no_decision_rule_of_their_own(settings):
-    router = DistributionalRouter(settings.pop("estimator"), **settings)
+    router = DistributionalRouter(settings.pop("estimator"), calibration=None, **settings)
     router.fit(np.arange(12.0).reshape(3, 4), OUTCOMES)
     assert router.has_own_decision_rule is False
 
@@ -434,7 +437,8 @@ def test_weights_may_be_any_real_number(weight):
 
 
 def test_weights_by_default_are_those_of_the_paper():
-    router = DistributionalRouter(FeaturesAsPredictions()).fit(np.zeros((3, 6)), OUTCOMES)
+    router = DistributionalRouter(FeaturesAsPredictions(), calibration=None)
+    router.fit(np.zeros((3, 6)), OUTCOMES)
     utilities = router.decision_function(PREDICTED[:1])
     np.testing.assert_allclose(
         utilities, [[0.9 - 0.05 * 0.5 - 0.2 * 0.1, 0.6 - 0.05 * 0.25 - 0.2 * 0.3]]
@@ -500,10 +504,10 @@ def test_what_is_fixed_at_fit_time_cannot_be_changed(data, target, parameter, ol
 @pytest.mark.parametrize(
     ("target", "free"),
     [
-        ("capability", {"cost_weight", "risk_aversion", "n_jobs"}),
-        ("penalised", {"cost_weight", "n_jobs"}),
-        ("utility", {"n_jobs"}),
-        ("choice", {"risk_aversion", "n_jobs"}),
+        ("capability", {"cost_weight", "risk_aversion", "n_jobs", "gain_threshold"}),
+        ("penalised", {"cost_weight", "n_jobs", "gain_threshold"}),
+        ("utility", {"n_jobs", "gain_threshold"}),
+        ("choice", {"risk_aversion", "n_jobs", "gain_threshold"}),
     ],
 )
 def test_every_other_parameter_is_fixed_at_fit_time(data, target, free):
@@ -602,12 +606,13 @@ def test_a_clone_has_the_parameters_and_is_not_fitted(data):
     np.testing.assert_array_equal(copied.fit(X, outcomes).predict(X), router.predict(X))
 
 
-@pytest.mark.parametrize(("n_queries", "n_neighbors"), [(60, 16), (17, 16), (5, 5)])
-def test_the_default_estimator_uses_up_to_16_neighbours_by_distance(data, n_queries, n_neighbors):
+@pytest.mark.parametrize("n_queries", [60, 5])
+def test_the_default_estimator_chooses_its_number_of_neighbours(data, n_queries):
     X, outcomes = data
     router = DistributionalRouter().fit(X[:n_queries], outcomes[:n_queries])
     (head,) = router.estimators_
-    assert head.get_params() == KNeighborsRegressor(n_neighbors, weights="distance").get_params()
+    assert isinstance(head, NeighborsRegressorCV)
+    assert head.get_params() == NeighborsRegressorCV().get_params()
     assert router.estimator is None
 
 
@@ -633,7 +638,8 @@ def test_a_tidy_table_is_refused_with_the_remedy(data):
 
 
 def test_an_array_of_scores_is_accepted_as_outcomes():
-    router = DistributionalRouter(KNeighborsRegressor(1)).fit(np.eye(3), [[3, 1], [1, 2], [0, 5]])
+    router = DistributionalRouter(KNeighborsRegressor(1), calibration=None)
+    router.fit(np.eye(3), [[3, 1], [1, 2], [0, 5]])
     assert router.models_.tolist() == [0, 1]
     assert router.predict(np.eye(3)).tolist() == [0, 1, 1]
     np.testing.assert_allclose(router.predict_capability(np.eye(3)).quality[2], [0, 5])
@@ -756,7 +762,8 @@ def test_the_error_about_features_that_are_not_text_is_unchanged(data, X):
 @pytest.mark.parametrize("heads", ["joint", "separate", "model"])
 def test_an_estimator_that_takes_text_works_inside_the_router(data, texts, heads):
     _, outcomes = data
-    router = DistributionalRouter(make_pipeline(TfidfVectorizer(), Ridge()), heads=heads)
+    estimator = make_pipeline(TfidfVectorizer(), Ridge())
+    router = DistributionalRouter(estimator, heads=heads, calibration=None)
     found = router.fit(texts, outcomes).predict_capability(texts).quality
     quality = OutcomeAggregator().fit_aggregate(outcomes).quality
     expected = make_pipeline(TfidfVectorizer(), Ridge()).fit(QUERIES, quality).predict(QUERIES)
@@ -935,7 +942,8 @@ def test_heads_are_fitted_by_the_number_of_jobs(data, n_jobs):
 
 def test_a_grid_reaches_the_aggregator_in_a_text_pipeline(data):
     _, outcomes = data
-    pipeline = Pipeline([("encode", TfidfVectorizer()), ("route", DistributionalRouter())])
+    router = DistributionalRouter(calibration=None)
+    pipeline = Pipeline([("encode", TfidfVectorizer()), ("route", router)])
     grid = {"route__aggregator__smoothing": [0.0, 2.0], "route__risk_aversion": [0.0, 0.2]}
     search = GridSearchCV(pipeline, grid, cv=3, error_score="raise").fit(QUERIES, outcomes)
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()

@@ -23,8 +23,9 @@ class GraphRouter(BaseBlockRegressor):  # numpydoc ignore=PR04,PR07
     Parameters
     ----------
     descriptions : dict or None, default=None
-        Description of each model by its name: texts, which are encoded with TF-IDF, or feature
-        vectors of equal length. None uses one-hot vectors, which only identify the models.
+        Description of each model by its name: texts, which are encoded with TF-IDF of words and
+        of pairs of words, or feature vectors of equal length. None uses one-hot vectors, which
+        only identify the models.
     dim : int, default=128
         Number of dimensions of the projections.
     {training_parameters}
@@ -32,6 +33,16 @@ class GraphRouter(BaseBlockRegressor):  # numpydoc ignore=PR04,PR07
     Attributes
     ----------
     {training_attributes}
+
+    Notes
+    -----
+    Texts are encoded apart from the queries, of which the estimator sees only the features. The
+    released code of the paper encodes both with one encoder, and fits TF-IDF to both together.
+    For the same, pass the vectors of the descriptions, as in the last example: the width of their
+    space matters, since wide vectors of TF-IDF start out with hardly any difference between the
+    models. There, the description of a model is its name and a sentence, such as "qwen/qwen3-32b.
+    Qwen3 32B general reasoning and instruction model.", and without that sentence "Large language
+    model.".
 
     References
     ----------
@@ -47,6 +58,19 @@ class GraphRouter(BaseBlockRegressor):  # numpydoc ignore=PR04,PR07
     >>> router = DistributionalRouter(GraphRouter(max_epochs=5, random_state=0))
     >>> router.fit(data.X, data.outcomes).predict(data.X).shape
     (50,)
+
+    Queries and descriptions in the space of one encoder, as in the paper:
+
+    >>> from sklearn.feature_extraction.text import TfidfVectorizer
+    >>> queries = [f"question number {i}" for i in range(50)]
+    >>> names = data.outcomes.models.tolist()
+    >>> texts = [f"{name}. Large language model." for name in names]
+    >>> encoder = TfidfVectorizer(ngram_range=(1, 2), max_features=20_000).fit(queries + texts)
+    >>> vectors = dict(zip(names, encoder.transform(texts).toarray()))
+    >>> router = DistributionalRouter(GraphRouter(vectors, max_epochs=5, random_state=0))
+    >>> X = encoder.transform(queries)
+    >>> router.fit(X, data.outcomes).predict(X[:2]).shape
+    (2,)
     """
 
     def __init__(
@@ -90,5 +114,5 @@ class GraphRouter(BaseBlockRegressor):  # numpydoc ignore=PR04,PR07
             )
         features = [self.descriptions[name] for name in names]
         if all(isinstance(text, str) for text in features):
-            features = TfidfVectorizer().fit_transform(features).toarray()
+            features = TfidfVectorizer(ngram_range=(1, 2)).fit_transform(features).toarray()
         return np.asarray(features, dtype=np.float32)

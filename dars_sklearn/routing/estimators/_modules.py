@@ -93,6 +93,10 @@ class BlockLoss(nn.Module):
     The loss of a block is "bce" (binary cross entropy of a logit), "sigmoid mse" (squared error
     of the sigmoid of a logit), or "mse" (squared error of the output itself). The last column of
     the target is the weight of the query.
+
+    In evaluation mode it is the squared error of the differences between the models in the first
+    block, where there are several models: what a query does to all models alike, which most of
+    the loss is about, does not count.
     """
 
     def __init__(self, losses, weights):
@@ -102,12 +106,21 @@ class BlockLoss(nn.Module):
     def forward(self, output, target):
         target, query_weight = target[:, :-1], target[:, -1]
         target = target.reshape(output.shape)
-        total = 0.0
-        for block, (loss, block_weight) in enumerate(zip(self.losses, self.weights, strict=True)):
-            total = total + block_weight * _elementwise_loss(
-                loss, output[:, block], target[:, block]
-            ).mean(dim=1)
+        if self.training or output.shape[2] == 1:
+            total = self._training_loss(output, target)
+        else:
+            prediction = output[:, 0] if self.losses[0] == "mse" else torch.sigmoid(output[:, 0])
+            error = prediction - target[:, 0]
+            total = ((error - error.mean(dim=1, keepdim=True)) ** 2).mean(dim=1)
         return _weighted_mean(total, query_weight)
+
+    def _training_loss(self, output, target):
+        """Return the weighted sum of the losses of the blocks, one value per query."""
+        blocks = enumerate(zip(self.losses, self.weights, strict=True))
+        return sum(
+            weight * _elementwise_loss(loss, output[:, block], target[:, block]).mean(dim=1)
+            for block, (loss, weight) in blocks
+        )
 
 
 class ExpectedRegret(nn.Module):
@@ -121,6 +134,21 @@ class ExpectedRegret(nn.Module):
         regret = utility.max(dim=1, keepdim=True).values - utility
         expected_regret = (torch.softmax(output, dim=1) * regret).sum(dim=1)
         return _weighted_mean(expected_regret, query_weight)
+
+
+class PairwiseRanking(nn.Module):
+    """Mean over queries of ``softplus(z_j - z_i)`` over the pairs in which ``u_i > u_j``.
+
+    A query whose models all have the same utility has a loss of 0. The last column of the target
+    is the weight of the query.
+    """
+
+    def forward(self, output, target):
+        utility, query_weight = target[:, :-1], target[:, -1]
+        is_better = (utility[:, :, None] > utility[:, None, :]).to(output.dtype)
+        loss = nn.functional.softplus(output[:, None, :] - output[:, :, None])
+        n_pairs = is_better.sum(dim=(1, 2)).clamp_min(1)
+        return _weighted_mean((loss * is_better).sum(dim=(1, 2)) / n_pairs, query_weight)
 
 
 def _elementwise_loss(loss, output, target):

@@ -22,9 +22,10 @@ lr : float, default=1e-3
 batch_size : int, default=32
     Number of queries per batch.
 early_stopping : bool, default=True
-    Whether to hold out ``validation_fraction`` of the queries, to stop training when their loss
-    has not improved for ``patience`` epochs, and to restore the weights of the best epoch. With
-    fewer than 20 queries, none is held out.
+    Whether to find the number of epochs on held-out queries: training stops when the error there
+    of the differences between the models, which is all that routes depend on, has not improved
+    for ``patience`` epochs; then a new network is trained on all queries, for as many epochs as
+    were best. With fewer than 20 queries, none is held out.
 validation_fraction : float, default=0.15
     Fraction of the queries that is held out for early stopping.
 patience : int, default=20
@@ -32,7 +33,8 @@ patience : int, default=20
 device : {"cpu", "cuda", "auto"}, default="cpu"
     Device to compute on; "auto" uses a GPU if one is available.
 callbacks : list of skorch.callbacks.Callback or None, default=None
-    Additional skorch callbacks, such as ``skorch.callbacks.ProgressBar()``.
+    Additional skorch callbacks, such as ``skorch.callbacks.ProgressBar()``, of the training on
+    all queries.
 random_state : int, RandomState instance or None, default=None
     Controls the initial weights, the order of the batches, and the choice of the held-out
     queries. Pass an int for reproducible results.
@@ -42,7 +44,10 @@ TRAINING_ATTRIBUTES = """
 net_ : skorch.NeuralNet
     The fitted network.
 n_iter_ : int
-    Number of epochs trained.
+    Number of epochs that the network was trained for.
+held_out_loss_ : ndarray of shape (n_epochs,) or None
+    Loss of the held-out queries after each epoch, from which ``n_iter_`` was chosen; None where
+    none was held out.
 blocks_ : tuple of str
     Names of the target blocks.
 n_models_ : int
@@ -169,7 +174,8 @@ class BaseNeuralEstimator(BaseEstimator):
     def _fit_network(self, module, criterion, X, target, weight, groups=None, **parameters):
         """Fit a skorch network, without changing torch's global random state.
 
-        Rows of the same group are held out together.
+        Rows of the same group are held out together. In evaluation mode, the criterion is the
+        loss by which the number of epochs is chosen.
         """
         import torch
         from skorch import NeuralNet
@@ -177,35 +183,47 @@ class BaseNeuralEstimator(BaseEstimator):
         from skorch.dataset import ValidSplit
 
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        groups = np.arange(len(X)) if groups is None else groups
-        callbacks = [(f"user_{i}", callback) for i, callback in enumerate(self.callbacks or [])]
-        split = None
-        if self.early_stopping and len(np.unique(groups)) >= _MIN_QUERIES_TO_HOLD_OUT:
-            splitter = GroupShuffleSplit(1, test_size=self.validation_fraction, random_state=seed)
-            split = ValidSplit(list(splitter.split(X, groups=groups)))
-            stop = EarlyStopping(patience=self.patience, load_best=True, sink=_ignore_message)
-            callbacks.append(("early_stopping", stop))
         device = self.device
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
-        with torch.random.fork_rng():
-            torch.manual_seed(seed)
-            self.net_ = NeuralNet(
-                module,
-                criterion,
-                optimizer=torch.optim.Adam,
-                lr=self.lr,
-                max_epochs=self.max_epochs,
-                batch_size=self.batch_size,
-                iterator_train__shuffle=True,
-                train_split=split,
-                callbacks=callbacks,
-                device=device,
-                verbose=0,
-                **parameters,
-            )
-            self.net_.fit(X, np.column_stack([target, weight]).astype(np.float32))
+        y = np.column_stack([target, weight]).astype(np.float32)
+
+        def train(max_epochs, split, callbacks):
+            with torch.random.fork_rng():
+                torch.manual_seed(seed)
+                return NeuralNet(
+                    module,
+                    criterion,
+                    optimizer=torch.optim.Adam,
+                    lr=self.lr,
+                    max_epochs=max_epochs,
+                    batch_size=self.batch_size,
+                    iterator_train__shuffle=True,
+                    train_split=split,
+                    callbacks=callbacks,
+                    device=device,
+                    verbose=0,
+                    **parameters,
+                ).fit(X, y)
+
+        n_epochs, self.held_out_loss_ = self.max_epochs, None
+        rows = self._held_out_rows(len(X), groups, seed)
+        if rows is not None:
+            stop = EarlyStopping(patience=self.patience, sink=_ignore_message)
+            net = train(self.max_epochs, ValidSplit([rows]), [("early_stopping", stop)])
+            self.held_out_loss_ = np.array(net.history[:, "valid_loss"])
+            n_epochs = int(self.held_out_loss_.argmin()) + 1
+        callbacks = [(f"user_{i}", callback) for i, callback in enumerate(self.callbacks or [])]
+        self.net_ = train(n_epochs, None, callbacks)
         self.n_iter_ = len(self.net_.history)
+
+    def _held_out_rows(self, n_rows, groups, seed):
+        """Return the rows to train on and those to hold out, or None if none is held out."""
+        groups = np.arange(n_rows) if groups is None else groups
+        if not self.early_stopping or len(np.unique(groups)) < _MIN_QUERIES_TO_HOLD_OUT:
+            return None
+        splitter = GroupShuffleSplit(1, test_size=self.validation_fraction, random_state=seed)
+        return next(splitter.split(np.zeros(n_rows), groups=groups))
 
 
 class BaseBlockRegressor(RegressorMixin, BaseNeuralEstimator):

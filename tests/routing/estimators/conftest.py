@@ -11,6 +11,7 @@ from dars_sklearn.datasets import make_routing_outcomes
 if find_spec("skorch") is None:
     collect_ignore = [
         "test_embed_llm.py",
+        "test_equi_router.py",
         "test_graph_router.py",
         "test_mirt.py",
         "test_modules.py",

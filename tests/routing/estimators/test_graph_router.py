@@ -10,6 +10,7 @@ from networks import (
     network_weights,
     relu,
 )
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from dars_sklearn import DistributionalRouter
@@ -61,7 +62,7 @@ TEXTS = {"model 0": "small and cheap", "model 1": "medium", "model 2": "large an
 VECTORS = {"model 0": [0.0, 1.0], "model 1": [1.0, 1.0], "model 2": [2.0, 1.0]}
 
 
-@pytest.mark.parametrize(("descriptions", "n_features"), [(TEXTS, 6), (VECTORS, 2), (None, 3)])
+@pytest.mark.parametrize(("descriptions", "n_features"), [(TEXTS, 10), (VECTORS, 2), (None, 3)])
 def test_descriptions_are_texts_or_feature_vectors(data, descriptions, n_features):
     router = DistributionalRouter(GraphRouter(descriptions, max_epochs=3))
     assert set(router.fit(data.X, data.outcomes).predict(data.X)) <= set(TEXTS)
@@ -76,6 +77,16 @@ def test_descriptions_belong_to_models_by_name(data):
         model.fit(data.X, data.quality, models=order)
         expected = [VECTORS[name] for name in order]
         np.testing.assert_array_equal(model.net_.module_.descriptions, expected)
+
+
+def test_queries_and_descriptions_can_share_the_space_of_one_encoder(data):
+    queries = [f"question {i % 7} of kind {i % 3}" for i in range(len(data.X))]
+    encoder = TfidfVectorizer(ngram_range=(1, 2)).fit([*queries, *TEXTS.values()])
+    X, vectors = encoder.transform(queries), encoder.transform(TEXTS.values()).toarray()
+    estimator = GraphRouter(dict(zip(TEXTS, vectors, strict=True)), max_epochs=3)
+    (model,) = DistributionalRouter(estimator).fit(X, data.outcomes).estimators_
+    assert model.net_.module_.descriptions.shape == (3, X.shape[1])
+    np.testing.assert_allclose(model.net_.module_.descriptions, vectors, rtol=1e-6)
 
 
 def test_models_without_a_description_are_named(data):

@@ -28,6 +28,33 @@ def test_the_block_loss_is_the_weighted_sum_of_the_losses_of_the_paper():
     assert float(loss(torch.tensor(output), columns)) == pytest.approx(expected / WEIGHT.sum())
 
 
+@pytest.mark.parametrize("first", ["bce", "sigmoid mse", "mse"])
+def test_on_held_out_queries_the_block_loss_is_the_error_of_differences_between_models(first):
+    rng = np.random.default_rng(1)
+    output, target = rng.normal(size=(4, 2, 3)), rng.random((4, 2, 3))
+    prediction = output[:, 0] if first == "mse" else sigmoid(output[:, 0])
+    expected = []
+    for predicted, observed in zip(prediction, target[:, 0], strict=True):
+        pairs = [(i, j) for i in range(3) for j in range(3)]
+        differences = [
+            (predicted[i] - predicted[j] - observed[i] + observed[j]) ** 2 for i, j in pairs
+        ]
+        expected.append(np.mean(differences) / 2)
+    loss = BlockLoss([first, "mse"], [1.0, 1.0]).eval()
+    columns = torch.tensor(np.column_stack([target.reshape(4, -1), WEIGHT]))
+    found = float(loss(torch.tensor(output), columns))
+    assert found == pytest.approx(np.average(expected, weights=WEIGHT))
+
+
+def test_a_single_model_has_the_same_loss_on_held_out_queries():
+    rng = np.random.default_rng(1)
+    output, target = rng.normal(size=(4, 2, 1)), rng.random((4, 2))
+    loss = BlockLoss(["bce", "mse"], [1.0, 1.0])
+    columns = torch.tensor(np.column_stack([target, WEIGHT]))
+    in_training = float(loss(torch.tensor(output), columns))
+    assert float(loss.eval()(torch.tensor(output), columns)) == pytest.approx(in_training)
+
+
 def test_the_expected_regret_is_that_of_the_softmax_policy():
     rng = np.random.default_rng(1)
     logits, utility = rng.normal(size=(4, 3)), rng.random((4, 3))

@@ -45,23 +45,56 @@ def test_twelve_queries_can_be_memorised_for_several_cost_weights(tiny):
         assert regret.mean() < 0.02
 
 
-def test_repeats_of_a_query_are_held_out_together(data):
-    X = data.X[:40]
-    model = RMSoftmax(max_epochs=1, random_state=0).fit(X, data.quality[:40])
-    ((train, held_out),) = model.net_.train_split.cv
+def test_repeats_of_a_query_are_held_out_together():
+    train, held_out = RMSoftmax()._held_out_rows(11 * 40, np.tile(np.arange(40), 11), seed=0)
     assert len(train) + len(held_out) == 11 * 40
+    assert len(held_out) == 11 * 6
     assert set(train % 40).isdisjoint(held_out % 40)
 
 
 def test_a_higher_cost_weight_moves_the_policy_without_a_refit(data):
     router = DistributionalRouter(
-        RMSoftmax(cost_weights=(0.0, 1.0, 5.0), random_state=0), target="penalised"
+        RMSoftmax(cost_weights=(0.0, 1.0, 5.0), random_state=0),
+        target="penalised",
+        calibration=None,
     ).fit(data.X, data.outcomes)
     n_most_expensive = [
         (router.set_params(cost_weight=cost_weight).predict(data.X) == "model 2").sum()
         for cost_weight in (0.0, 5.0)
     ]
     assert n_most_expensive[0] > n_most_expensive[1] + 80
+
+
+@pytest.mark.parametrize(("cost_weight", "maximum"), [(None, 0.1), (0.05, 0.1), (0.4, 0.4)])
+def test_the_grid_reaches_the_weight_in_use_and_at_least_a_tenth(tiny, cost_weight, maximum):
+    model = RMSoftmax(max_epochs=1).fit(
+        tiny.X, tiny.targets[2], blocks=TWO_BLOCKS, cost_weight=cost_weight
+    )
+    np.testing.assert_allclose(model.cost_weights_, np.linspace(0, maximum, 11))
+
+
+def test_a_router_passes_its_cost_weight_to_the_grid(data):
+    router = DistributionalRouter(
+        RMSoftmax(max_epochs=1), target="penalised", cost_weight=0.5, calibration=None
+    )
+    router.fit(data.X, data.outcomes)
+    (model,) = router.estimators_
+    assert model.cost_weights_[-1] == 0.5
+    router.set_params(cost_weight=0.2).predict(data.X)
+    message = r"cost_weight=0\.7 is outside .* trained on, from 0 to 0\.5; fit it again"
+    with pytest.raises(ValueError, match=message):
+        router.set_params(cost_weight=0.7).predict(data.X)
+
+
+def test_cost_weights_of_the_user_must_reach_the_weight_in_use(tiny):
+    model = RMSoftmax(cost_weights=[0.3, 0.0], max_epochs=1)
+    model.fit(tiny.X, tiny.targets[2], blocks=TWO_BLOCKS, cost_weight=0.3)
+    np.testing.assert_array_equal(model.cost_weights_, [0.0, 0.3])
+    settings = {"blocks": TWO_BLOCKS, "cost_weight": 0.4}
+    with pytest.raises(ValueError, match=r"cost_weight=0\.4 is outside .* from 0 to 0\.3; let"):
+        model.fit(tiny.X, tiny.targets[2], **settings)
+    with pytest.raises(ValueError, match="must not be empty"):
+        RMSoftmax(cost_weights=()).fit(tiny.X, tiny.targets[2], **settings)
 
 
 def test_rm_softmax_routes_better_than_the_best_model(split):
