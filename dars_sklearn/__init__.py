@@ -3,6 +3,7 @@
 from dars_sklearn.collect import OutcomeCollector, ParaphraseExpander
 from dars_sklearn.evaluate import (
     compare_supervision,
+    cost_at_quality,
     cross_val_capability,
     deferral_curve,
     evaluate_router,
@@ -41,6 +42,7 @@ __all__ = [
     "QueryEncoder",
     "ReliabilityDisplay",
     "compare_supervision",
+    "cost_at_quality",
     "cross_val_capability",
     "deferral_curve",
     "evaluate_router",

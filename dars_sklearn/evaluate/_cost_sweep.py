@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["CostSweep", "sweep_cost_weight"]
+__all__ = ["CostSweep", "route_all_to", "sweep_cost_weight"]
 
 
 class CostSweep(NamedTuple):
@@ -84,6 +84,49 @@ class CostSweep(NamedTuple):
             error = np.sqrt(variance * (1 / n + (0 if n_new is None else 1 / n_new)))
         return np.where(n > 1, error, np.nan)
 
+    def compare_with(self, table, baseline, n_new=None):
+        """Compare the mean of the routed models' values with that of a baseline, at every point.
+
+        Both means are over the queries whose value is known. Where all are known, the standard
+        error is that of a mean of paired differences; otherwise it is that of the linearised
+        difference of two ratios.
+
+        Parameters
+        ----------
+        table : ndarray of shape (n_queries, n_models)
+            Values, NaN where unknown.
+        baseline : ndarray of shape (n_queries,)
+            Values of the baseline, NaN where unknown.
+        n_new : int or None, default=None
+            Number of new queries whose mean is predicted. None is about the expected value.
+
+        Returns
+        -------
+        difference : ndarray of shape (n_points,)
+            Mean of the routed models less that of the baseline, NaN where one is not known.
+        error : ndarray of shape (n_points,)
+            Its standard error.
+        """
+        n = len(table)
+        known, known_baseline = ~np.isnan(table), ~np.isnan(baseline)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            mean_baseline = np.nan_to_num(baseline).sum() / known_baseline.sum()
+            centred = np.where(known, table - mean_baseline, 0.0)
+            # What each query adds to the mean of the baseline, scaled up for unknown values.
+            own = np.where(known_baseline, baseline - mean_baseline, 0.0) / known_baseline.mean()
+            n_known = self.n_known(table)
+            share = n_known / n
+            difference = self._routed_sums(centred) / n_known
+            squares = self._routed_sums(centred**2) - n_known * difference**2
+            products = self._routed_sums(centred * own[:, None]) - difference * self._routed_sums(
+                known * own[:, None]
+            )
+            squares = squares / share**2 - 2 * products / share + (own**2).sum()
+            variance = np.maximum(squares, 0) / (n - 1)
+            error = np.sqrt(variance * (1 / n + (0 if n_new is None else 1 / n_new)))
+        is_defined = (n_known > 1) & (known_baseline.sum() > 1)
+        return difference, np.where(is_defined, error, np.nan)
+
     def _routed_sums(self, table):
         first = np.take_along_axis(table, self.start[:, None], axis=1).sum()
         changes = np.cumsum(table[self.query, self.new] - table[self.query, self.old])
@@ -93,6 +136,25 @@ class CostSweep(NamedTuple):
         """Return whether the value of a routed model is NaN at some point."""
         first = np.take_along_axis(table, self.start[:, None], axis=1)
         return bool(np.isnan(first).any() or np.isnan(table[self.query, self.new]).any())
+
+
+def route_all_to(model, n_queries):
+    """Return the sweep of a router that sends all queries to one model.
+
+    Parameters
+    ----------
+    model : int
+        Column of the model.
+    n_queries : int
+        Number of queries.
+
+    Returns
+    -------
+    CostSweep
+        A single point.
+    """
+    none = np.zeros(0, dtype=np.intp)
+    return CostSweep(np.full(n_queries, model), none, none, none, none, np.zeros(1))
 
 
 def sweep_cost_weight(intercept, slope):

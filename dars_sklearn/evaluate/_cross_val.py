@@ -4,15 +4,20 @@ from numbers import Integral
 
 import numpy as np
 from joblib import Parallel, delayed
-from sklearn.base import clone
 from sklearn.model_selection import GroupKFold, KFold, check_cv
 from sklearn.utils import _safe_indexing
 
-from dars_sklearn.evaluate._repeated_queries import fold_notes, query_identities
+from dars_sklearn.evaluate._repeated_queries import fold_notes
 from dars_sklearn.exceptions import UsageWarning
 from dars_sklearn.outcomes._alignment import check_alignment, check_labelled_order
 from dars_sklearn.outcomes._outcomes import as_outcomes
-from dars_sklearn.routing._pipeline import check_is_router, final_step, transform_features
+from dars_sklearn.outcomes._query_identities import query_identities
+from dars_sklearn.routing._pipeline import (
+    check_is_router,
+    final_step,
+    fit_clone,
+    transform_features,
+)
 from dars_sklearn.routing._predicted_capability import PredictedCapability
 from dars_sklearn.utils._progress import progress_bar
 from dars_sklearn.utils._warnings import collect_warnings, warn_once, warn_user
@@ -89,15 +94,17 @@ def cross_val_capability(
     check_alignment(X, outcomes)
 
     def predict(fitted, features):
-        return fitted.predict_capability(features)
+        return fitted.predict_capability(features)[:4]
 
     splits = make_splits(cv, X, outcomes, groups, random_state)
     for note in fold_notes(splits, query_identities(outcomes, X)):
         warn_user(note, UsageWarning)
-    return PredictedCapability(*out_of_fold(router, X, outcomes, splits, n_jobs, predict, verbose))
+    return PredictedCapability(
+        *out_of_fold(router, X, outcomes, splits, n_jobs, predict, verbose, groups)
+    )
 
 
-def out_of_fold(router, X, outcomes, splits, n_jobs, predict, verbose=None):
+def out_of_fold(router, X, outcomes, splits, n_jobs, predict, verbose=None, groups=None):
     """Predict each query by a router that was not trained on it.
 
     Parameters
@@ -117,6 +124,8 @@ def out_of_fold(router, X, outcomes, splits, n_jobs, predict, verbose=None):
         features of the test queries. Returns a sequence of arrays with one row per query.
     verbose : bool or None, default=None
         Whether to show a progress bar. None shows it where the output is a terminal.
+    groups : array-like of shape (n_queries,) or None, default=None
+        Groups of queries, which the calibration of the router keeps together.
 
     Returns
     -------
@@ -125,7 +134,7 @@ def out_of_fold(router, X, outcomes, splits, n_jobs, predict, verbose=None):
     """
     summarise_once(router, outcomes)
     jobs = [
-        delayed(_fit_and_predict)(router, X, outcomes, train, test, predict)
+        delayed(_fit_and_predict)(router, X, outcomes, train, test, predict, groups)
         for train, test in splits
     ]
     by_fold = run_folds(jobs, n_jobs, verbose)
@@ -245,6 +254,7 @@ def inverse_order(test_rows):
     return np.argsort(np.concatenate(test_rows))
 
 
-def _fit_and_predict(router, X, outcomes, train, test, predict):
-    fitted = clone(router).fit(_safe_indexing(X, train), outcomes[train])
+def _fit_and_predict(router, X, outcomes, train, test, predict, groups):
+    own_groups = None if groups is None else _safe_indexing(groups, train)
+    fitted = fit_clone(router, _safe_indexing(X, train), outcomes[train], own_groups)
     return predict(final_step(fitted), transform_features(fitted, _safe_indexing(X, test)))

@@ -4,7 +4,7 @@ import numpy as np
 
 from dars_sklearn.evaluate._deferral_curve import curve_from_sweep
 from dars_sklearn.evaluate._report_columns import CHEAPEST, STRONG
-from dars_sklearn.metrics import aiq, apgr, call_performance_threshold, quality_neutral_cost
+from dars_sklearn.metrics import aiq, apgr, call_performance_threshold
 from dars_sklearn.outcomes._means import weighted_mean
 from dars_sklearn.utils._warnings import collect_warnings
 
@@ -15,7 +15,6 @@ _LABELS = {
     "apgr": "APGR",
     "cpt_50": "CPT(50 %)",
     "cpt_80": "CPT(80 %)",
-    "quality_neutral_cost": "quality-neutral cost",
 }
 
 
@@ -49,7 +48,6 @@ def curve_metrics(realised, routes):
         "apgr": nan_if_undefined(apgr, *points, **ends),
         "cpt_50": nan_if_undefined(call_performance_threshold, *points, 0.5, **ends),
         "cpt_80": nan_if_undefined(call_performance_threshold, *points, 0.8, **ends),
-        "quality_neutral_cost": nan_if_undefined(quality_neutral_cost, *points, strong=strong),
     }
     reasons = {}
     if costs.max() > costs.min():

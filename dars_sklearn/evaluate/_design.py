@@ -18,12 +18,12 @@ from dars_sklearn.evaluate._budgets import (
     suggest_budget,
 )
 from dars_sklearn.evaluate._cross_val import run_folds
-from dars_sklearn.evaluate._repeated_queries import query_identities
 from dars_sklearn.metrics._realised_values import RealisedValues, has_known_costs
 from dars_sklearn.outcomes._alignment import check_alignment
 from dars_sklearn.outcomes._keys import find_labels
 from dars_sklearn.outcomes._means import column_means
 from dars_sklearn.outcomes._outcomes import as_outcomes
+from dars_sklearn.outcomes._query_identities import query_identities
 from dars_sklearn.outcomes._validation import list_values, plural
 from dars_sklearn.routing._pipeline import (
     check_is_router,

@@ -1,26 +1,22 @@
 """Evaluate a router against baselines, with confidence intervals."""
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 from joblib import delayed
-from sklearn.base import clone
-from sklearn.utils import _safe_indexing, check_random_state
+from sklearn.utils import check_random_state
 
+from dars_sklearn.evaluate._cost_comparison import MAX_LOSSES
 from dars_sklearn.evaluate._cost_sweep import sweep_cost_weight
-from dars_sklearn.evaluate._cross_val import (
-    inverse_order,
-    make_splits,
-    run_folds,
-    summarise_once,
+from dars_sklearn.evaluate._cross_val import inverse_order, run_folds
+from dars_sklearn.evaluate._folds import make_evaluation
+from dars_sklearn.evaluate._measure_cost import (
+    check_can_compare,
+    combine_choices,
+    describe_free_model,
 )
-from dars_sklearn.evaluate._identifiability import shared_query_notes
-from dars_sklearn.evaluate._repeated_queries import (
-    copies_notes,
-    fold_notes,
-    query_identities,
-    with_known_texts,
-)
+from dars_sklearn.evaluate._report_calibration import calibration_table
 from dars_sklearn.evaluate._routing_report import (
     ReportSettings,
     RoutesToReport,
@@ -28,27 +24,32 @@ from dars_sklearn.evaluate._routing_report import (
     make_report,
     single_model_routes,
 )
-from dars_sklearn.evaluate._test_outcomes import check_test_outcomes
+from dars_sklearn.evaluate._within_loss import LossSettings, choose_within_loss
 from dars_sklearn.metrics._realised_values import has_known_costs
 from dars_sklearn.outcomes._alignment import check_alignment
-from dars_sklearn.outcomes._outcomes import Outcomes, as_outcomes
+from dars_sklearn.outcomes._outcomes import as_outcomes
 from dars_sklearn.routing._decision import decide
 from dars_sklearn.routing._pipeline import (
     check_is_router,
     final_step,
     find_router_cost_range,
+    fit_clone,
     transform_features,
     with_cost_range,
 )
+from dars_sklearn.utils._validation import check_count
 from dars_sklearn.utils._warnings import collect_warnings
 
 __all__ = ["evaluate_router"]
 
 _N_RANDOM_FEATURES = 64
 _NO_CURVE = (
-    "AIQ, APGR, CPT and quality-neutral cost are not shown: they need the routes at every cost "
-    "weight, which this router does not have, or a fold has no known cost of some model"
+    "AIQ, APGR, CPT and the cost at the quality of the best single model are not shown: they need "
+    "the routes at every cost weight, which this router does not have, or a fold has no known cost "
+    "of some model"
 )
+_NOT_SHOWN = "The cost at the quality of the best single model is not shown"
+_CONFIDENCE = 0.9  # of the cost weights that are chosen for a loss of score
 
 
 def evaluate_router(
@@ -59,6 +60,7 @@ def evaluate_router(
     X_test=None,
     outcomes_test=None,
     cv=5,
+    inner_cv=5,
     groups=None,
     horizon=100_000,
     missing="raise",
@@ -73,6 +75,9 @@ def evaluate_router(
     Two controls are trained as well: the same router on labels that are shuffled among the
     queries, and on random features. A router that is not better than these has learned which
     models are good, but nothing from the query.
+
+    The report begins with the cost of the router at the quality of the best single model, as
+    :func:`cost_at_quality` measures it.
 
     Parameters
     ----------
@@ -90,6 +95,10 @@ def evaluate_router(
         Folds, if there are no test queries; every query must be in exactly one test fold. An int
         shuffles the queries first, because queries of one kind often stand together, and keeps
         rows of the same label or text in one fold.
+    inner_cv : int or None, default=5
+        Number of folds of the training queries, within which cost weights are chosen for the
+        quality of the best single model; the router is fitted once more for each of them. None
+        leaves out the cost at that quality.
     groups : array-like of shape (n_queries,) or None, default=None
         Groups of queries for the splitter; with an int ``cv``, the queries of one group stay in
         one fold. Pass the kinds of the queries to evaluate a router on kinds that it has not
@@ -127,6 +136,7 @@ def evaluate_router(
     See Also
     --------
     routing_report : Evaluates routes from any source.
+    cost_at_quality : The figures at the head of the report alone.
     compare_supervision : Compares distribution labels with single-shot labels.
 
     Notes
@@ -149,8 +159,6 @@ def evaluate_router(
     True
     """
     check_is_router(router)
-    if (X_test is None) != (outcomes_test is None):
-        raise ValueError("give X_test and outcomes_test together, or neither")
     outcomes = as_outcomes(outcomes)
     check_alignment(X, outcomes)
     limits = find_router_cost_range(router, outcomes)
@@ -159,41 +167,49 @@ def evaluate_router(
         final_step(router).cost_weight, limits, missing, n_resamples, level, random_state
     )
     settings.check(horizon)
-    if X_test is not None:
-        outcomes_test = as_outcomes(outcomes_test)
-        check_alignment(X_test, outcomes_test, "X_test")
-        check_test_outcomes(outcomes_test, outcomes, settings.cost_weight)
-        folds = [_Fold(X, outcomes, X_test, np.arange(len(outcomes_test)))]
-        known, known_test = with_known_texts(X, outcomes), with_known_texts(X_test, outcomes_test)
-        repeated = shared_query_notes(known, known_test)
-        repeated += copies_notes(query_identities(outcomes_test, X_test))
-    else:
-        outcomes_test = outcomes
-        splits = make_splits(cv, X, outcomes, groups, random_state)
-        folds = _make_folds(router, X, outcomes, splits)
-        identities = query_identities(outcomes, X)
-        repeated = fold_notes(splits, identities) + copies_notes(identities)
+    if inner_cv is not None:
+        check_count(inner_cv, "inner_cv", 2)
+    evaluation = make_evaluation(
+        router, X, outcomes, X_test=X_test, outcomes_test=outcomes_test, cv=cv, groups=groups,
+        cost_weight=settings.cost_weight, random_state=random_state,
+    )  # fmt: skip
+    folds = evaluation.folds
+    losses, reasons = _loss_settings(outcomes, evaluation.outcomes, inner_cv, missing)
     seeds = check_random_state(random_state).randint(2**31 - 1, size=(len(folds), 2))
     jobs = [
-        delayed(_route_fold)(router, fold, settings, fold_seeds)
+        delayed(_route_fold)(router, fold, settings, losses, fold_seeds)
         for fold, fold_seeds in zip(folds, seeds, strict=True)
     ]
     routed = run_folds(jobs, n_jobs, verbose)
     routes = _combine_folds([fold.test_rows for fold in folds], routed)
-    report = make_report(outcomes_test, routes, settings)
-    if routes.changes is None and has_known_costs(outcomes_test):
+    report = make_report(evaluation.outcomes, routes, settings)
+    if routes.changes is None and has_known_costs(evaluation.outcomes):
         report = report.with_notes([_NO_CURVE])
-    report = report.with_notes(repeated)
+    elif losses is not None and routes.changes is not None:
+        measured = combine_choices(
+            evaluation, [own.choices for own in routed], routes.changes, losses,
+            missing=missing, n_resamples=n_resamples, level=level, random_state=random_state,
+        )  # fmt: skip
+        if measured.best_cost > 0:
+            report = replace(report, cost_at_quality=measured)
+        else:
+            reasons.append(f"{_NOT_SHOWN}: {describe_free_model(measured.best_model)}")
+    report = replace(report, calibration=calibration_table([own.calibration for own in routed]))
+    report = report.with_notes([*reasons, *evaluation.notes])
     return add_supervision_costs(report, ["router"], outcomes, horizon)
 
 
-class _Fold(NamedTuple):
-    """What a router is trained on, and the queries that it is evaluated on."""
-
-    X: object
-    outcomes: Outcomes
-    X_test: object
-    test_rows: np.ndarray
+def _loss_settings(outcomes, outcomes_test, inner_cv, missing):
+    """Return how cost weights are chosen for the quality of the best single model, or why not."""
+    is_meaningful = inner_cv is not None and len(outcomes.models) > 1
+    if not is_meaningful or not (has_known_costs(outcomes) and has_known_costs(outcomes_test)):
+        return None, []
+    try:
+        for own in (outcomes, outcomes_test):
+            check_can_compare(own, missing)
+    except ValueError as error:
+        return None, [f"{_NOT_SHOWN}: {error}"]
+    return LossSettings(MAX_LOSSES, _CONFIDENCE, inner_cv), []
 
 
 class _RoutedFold(NamedTuple):
@@ -205,26 +221,22 @@ class _RoutedFold(NamedTuple):
         Routes of the router and the controls, and of the single models.
     lines : UtilityLines or None
         Utility of each model as a function of the cost weight.
+    choices : ChoicesWithinLoss or None
+        Routes whose score is close to that of the best single model.
+    calibration : Calibration or None
+        Calibration of the router.
     """
 
     evaluated: dict
     fixed: dict
     lines: object
+    choices: object
+    calibration: object
 
 
-def _make_folds(router, X, outcomes, splits):
-    """Select the training and test queries of each fold."""
-    summarise_once(router, outcomes)
-    outcomes.pair_statistics()  # baselines weigh paraphrases the same, whatever the router does
-    return [
-        _Fold(_safe_indexing(X, train), outcomes[train], _safe_indexing(X, test), test)
-        for train, test in splits
-    ]
-
-
-def _route_fold(router, fold, settings, seeds):
+def _route_fold(router, fold, settings, losses, seeds):
     """Train the router and the controls on a fold, and route its test queries."""
-    fitted = clone(router).fit(fold.X, fold.outcomes)
+    fitted = fit_clone(router, fold.X, fold.outcomes, fold.groups)
     features = transform_features(fitted, fold.X)
     features_test = transform_features(fitted, fold.X_test)
     final = final_step(fitted)
@@ -244,11 +256,20 @@ def _route_fold(router, fold, settings, seeds):
     with collect_warnings():  # the fit of the router itself has given these warnings
         evaluated = {
             "router": routes,
-            "shuffled_labels": clone(final).fit(features, shuffled).predict(features_test),
-            "random_features": clone(final).fit(noise, fold.outcomes).predict(noise_test),
+            "shuffled_labels": fit_clone(final, features, shuffled, fold.groups).predict(
+                features_test
+            ),
+            "random_features": fit_clone(final, noise, fold.outcomes, fold.groups).predict(
+                noise_test
+            ),
         }
     fixed = single_model_routes(fold.outcomes, settings, n_test)
-    return _RoutedFold(evaluated, fixed, lines if has_known_costs(fold.outcomes) else None)
+    if not has_known_costs(fold.outcomes):
+        lines = None
+    choices = None
+    if lines is not None and losses is not None:
+        choices = choose_within_loss(router, fold, lines, losses, seeds[0])
+    return _RoutedFold(evaluated, fixed, lines, choices, final.calibration_)
 
 
 def _n_features(features):

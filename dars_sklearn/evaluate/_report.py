@@ -5,7 +5,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from dars_sklearn.evaluate._report_columns import BEST, CHEAPEST, ORACLE, RANDOM
+from dars_sklearn.evaluate._cost_at_quality import CostAtQuality
+from dars_sklearn.evaluate._cost_comparison import CostComparison, EstimateWithInterval
+from dars_sklearn.evaluate._report_columns import BEST, CHEAPEST, ORACLE, RANDOM, STRONG
 from dars_sklearn.outcomes._validation import plural
 from dars_sklearn.utility import answer_value
 from dars_sklearn.utils._html import html_table, html_view
@@ -32,6 +34,7 @@ _METRIC_LABELS = {
 _MAIN_METRICS = ("score", "cost", "utility", "regret")
 # Differences of scores and utilities below it are rounding errors.
 _NOISE = 1e-12
+_CALIBRATION = "calibration: slopes of predictions, and variance of differences between models"
 # Labels of the columns of the first table in HTML; further metrics have a row each.
 _FIRST_COLUMNS = ("score", "cost", "utility", "gain over best single model")
 
@@ -60,18 +63,21 @@ class RoutingReport:
         - ``gap_recovered``: share of the gap in score between the cheapest model and the
           best-scoring one of the training outcomes; above 1 where the router scores higher than
           that one, and NaN where the interval of the gap contains 0;
-        - ``collapse_index``: how often the strongest model is called without need;
+        - ``collapse_index``: share of queries on which the choice does not score the most, or is
+          the most expensive model where another one scores as high;
         - ``break_even_queries``, ``supervision_cost_ratio``: the number of queries after which
           the router has paid for its training outcomes by being cheaper than the best single
           model, and the cost of both together relative to the cost of that model over ``horizon``
           queries;
+        - ``cost_ratio``, ``score_difference``: mean cost divided by that of the best-scoring model
+          of the training outcomes, and mean score less that of this model, on the unit scale;
         - of a router's curve: ``aiq`` (from the cost of the cheapest model to that of the most
-          expensive), ``apgr``, ``cpt_50``, ``cpt_80`` (NaN like ``gap_recovered``),
-          ``quality_neutral_cost``.
+          expensive), ``apgr``, ``cpt_50``, ``cpt_80`` (NaN like ``gap_recovered``).
     shares : DataFrame
         Share of queries that each evaluated strategy sends to each model.
     names : dict
-        Names of the best single and of the cheapest model; the most common one over folds.
+        Names of the best single model by utility and by score alone, and of the cheapest model;
+        the most common one over folds.
     n_queries : int
         Number of queries on which the routes were evaluated.
     level : float
@@ -89,6 +95,18 @@ class RoutingReport:
         costs, how many costs are unknown, over how many queries and on which scale figures are,
         which figures these outcomes do not identify, and whether queries of the evaluation are
         training queries or copies of each other.
+    cost_at_quality : CostAtQuality or None, default=None
+        Cost of the router at the quality of the best single model, at cost weights chosen on
+        training queries; at the head of the report. None where costs are not known, or only
+        routes are.
+    score_range : tuple of float or None, default=(0.0, 1.0)
+        Declared range of the scores.
+    calibration : DataFrame or None, default=None
+        How far the router believes its predictions, as the mean over folds: ``shared`` and
+        ``own`` are the slopes, from 0 to 1, of what all models share and of the differences
+        between models, and ``standard_error`` is that of ``own``. ``explained`` is the share of
+        the variance of the differences that is predicted out of fold, and ``reliability`` the
+        highest share that can be.
 
     See Also
     --------
@@ -105,6 +123,30 @@ class RoutingReport:
     cost_weight: float | None = None
     cost_range: tuple | None = None
     notes: tuple = ()
+    cost_at_quality: CostAtQuality | None = None
+    score_range: tuple | None = (0.0, 1.0)
+    calibration: pd.DataFrame | None = None
+
+    @property
+    def headline(self):
+        """What the router saves at which loss of score, in sentences; empty without costs."""
+        measured = () if self.cost_at_quality is None else self.cost_at_quality.headline
+        rows = self.table[self.table["metric"] == "cost_ratio"].dropna(subset=["low"])
+        return (*measured, *(self._describe_cost(strategy) for strategy in rows["strategy"]))
+
+    def _describe_cost(self, strategy):
+        """Say what routes save as they are, and within which loss of score."""
+        comparison = CostComparison(
+            EstimateWithInterval(*self.get("cost_ratio", strategy)),
+            EstimateWithInterval(*self.get("score_difference", strategy)),
+        )
+        at = f" at cost_weight={self.cost_weight:.4g}" if strategy == "router" else ""
+        best = f"{self.names[STRONG]}{', in hindsight' if self.in_hindsight else ''}"
+        loss = comparison.describe_loss(self.score_range)
+        return (
+            f"{strategy_label(strategy)}{at}: {comparison.describe_saving()}, {loss} the best "
+            f"single model by score ({best}): {comparison.describe_figures()}"
+        )
 
     @property
     def answer_value(self):
@@ -169,6 +211,11 @@ class RoutingReport:
         """
         return replace(self, notes=(*self.notes, *notes))
 
+    def _all_notes(self):
+        """Return the notes, after what is special to the cost at quality."""
+        special = () if self.cost_at_quality is None else self.cost_at_quality.notes
+        return tuple(dict.fromkeys((*special, *self.notes)))
+
     def _wide(self):
         """Return the estimates with their intervals, one row per strategy."""
         rows = self.table.dropna(subset="estimate")
@@ -207,8 +254,12 @@ class RoutingReport:
         with pd.option_context("display.width", 1000, "display.max_columns", 50):
             text = "\n\n".join(block.fillna("").to_string() for block in blocks)
         shares = self._labelled_shares().to_string(float_format="{:.2f}".format)
-        notes = "".join(f"\n{note}" for note in self.notes)
-        return f"<{self._title()}>{notes}\n{text}\n\nshares of queries\n{shares}"
+        notes = "".join(f"\n{line}" for line in (*self.headline, *self._all_notes()))
+        text = f"<{self._title()}>{notes}\n{text}\n\nshares of queries\n{shares}"
+        if self.calibration is None:
+            return text
+        calibration = self.calibration.to_string(float_format="{:.3g}".format, na_rep="")
+        return f"{text}\n\n{_CALIBRATION}\n{calibration}"
 
     def _repr_html_(self):
         # Where there is little room, a line breaks before an interval and not within it.
@@ -225,7 +276,9 @@ class RoutingReport:
             html_table(wide[first]),
             html_table(others, "further metrics"),
             html_table(used, caption, "{:.2f}".format),
-            notes=self.notes,
+            "" if self.calibration is None else html_table(self.calibration, _CALIBRATION),
+            headline=self.headline,
+            notes=self._all_notes(),
         )
 
 

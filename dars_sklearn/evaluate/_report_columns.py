@@ -6,6 +6,7 @@ same resample of queries.
 
 import numpy as np
 
+from dars_sklearn.evaluate._cost_comparison import compare_means, comparison_columns
 from dars_sklearn.outcomes._means import column_means
 
 __all__ = [
@@ -75,6 +76,8 @@ class ReportColumns:
         self._fold_numbers = np.unique(fold)
         indices = {name: realised.column_indices(own, missing) for name, own in routes.items()}
         indices |= {name: realised.column_indices(own, "skip") for name, own in fixed.items()}
+        # Costs are known where there is a cheapest model.
+        self._compared = [name for name in routes if name not in CONTROLS and CHEAPEST in fixed]
         one_hot = {name: np.eye(len(realised.models))[indices[name]] for name in routes}
         self.shares = {name: table.mean(axis=0) for name, table in one_hot.items()}
         columns = {(ORACLE, "utility"): oracle}
@@ -82,6 +85,8 @@ class ReportColumns:
             for metric, table in _MEANS.items():
                 columns[name, metric] = realised.take(table, models)
             columns[name, "regret"] = oracle - columns[name, "utility"]
+        for name in self._compared:
+            columns[name, STRONG] = comparison_columns(realised, indices[name], indices[STRONG])
         for name in routes:
             for rival in self._rivals(name):
                 difference = columns[name, "utility"] - columns[rival, "utility"]
@@ -159,11 +164,13 @@ class ReportColumns:
         }
         matched = self._matched_random_utility(name, blocks)
         gains[name, gain_over("matched_random")] = blocks[name, "utility"][:, 0] - matched
-        if CHEAPEST in self.fixed and name not in CONTROLS:
+        if name in self._compared:
             score, weak, strong = (
                 blocks[strategy, "score"][:, 0] for strategy in (name, CHEAPEST, STRONG)
             )
             gains[name, "gap_recovered"] = _gap_recovered(score, weak, strong)
+            ratio, difference = compare_means(blocks[name, STRONG])
+            gains[name, "cost_ratio"], gains[name, "score_difference"] = ratio, difference
         return gains
 
     def _matched_random_utility(self, name, blocks):

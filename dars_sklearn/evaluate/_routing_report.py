@@ -9,9 +9,9 @@ from sklearn.utils import check_random_state
 
 from dars_sklearn.evaluate._bootstrap import percentile_interval, resampled_means
 from dars_sklearn.evaluate._cost_notes import cost_notes
-from dars_sklearn.evaluate._curve_metrics import curve_metrics, nan_if_undefined
+from dars_sklearn.evaluate._curve_metrics import curve_metrics
 from dars_sklearn.evaluate._identifiability import hide_unidentifiable, shared_query_notes
-from dars_sklearn.evaluate._repeated_queries import copies_notes, query_identities
+from dars_sklearn.evaluate._repeated_queries import copies_notes
 from dars_sklearn.evaluate._report import RoutingReport
 from dars_sklearn.evaluate._report_columns import (
     BEST,
@@ -38,6 +38,7 @@ from dars_sklearn.metrics._realised_values import (
 )
 from dars_sklearn.outcomes._means import column_means, weighted_mean
 from dars_sklearn.outcomes._outcomes import as_outcomes
+from dars_sklearn.outcomes._query_identities import query_identities
 from dars_sklearn.outcomes._validation import check_models
 from dars_sklearn.utility._costs import has_any_cost, resolve_cost_range
 from dars_sklearn.utility._scores import check_score_scale, score_limits
@@ -265,7 +266,9 @@ def make_report(outcomes, routes, settings):
             curve_rows, curve_notes = curve_metrics(realised, routes)
             rows += curve_rows
     names = {
-        name: _most_common(routes.fixed[name]) for name in (BEST, CHEAPEST) if name in routes.fixed
+        name: _most_common(routes.fixed[name])
+        for name in (BEST, CHEAPEST, STRONG)
+        if name in routes.fixed
     }
     table = pd.DataFrame(rows, columns=["strategy", "metric", "estimate", "low", "high"])
     notes = known_query_notes(realised, routes) + scale_notes(outcomes)
@@ -283,6 +286,7 @@ def make_report(outcomes, routes, settings):
         cost_weight=settings.cost_weight,
         cost_range=settings.cost_range,
         notes=tuple(notes),
+        score_range=outcomes.score_range,
     )
 
 
@@ -356,15 +360,8 @@ def _rows_with_intervals(columns, resamples):
 
 
 def _collapse_rows(outcomes, routes):
-    strong = _most_common(routes.fixed[STRONG])
     return [
-        (
-            name,
-            "collapse_index",
-            nan_if_undefined(routing_collapse_index, outcomes, own, strong=strong)[0],
-            np.nan,
-            np.nan,
-        )
+        (name, "collapse_index", routing_collapse_index(outcomes, own), np.nan, np.nan)
         for name, own in routes.evaluated.items()
         if name not in CONTROLS
     ]

@@ -54,7 +54,7 @@ def routing_scorer(*, cost_weight=None, cost_range=None, missing="raise"):
     >>> outcomes = Outcomes.from_array([[1, 0], [0, 1]])
     >>> router = DistributionalRouter().fit([[0.0], [1.0]], outcomes)
     >>> routing_scorer()(router, [[0.0], [1.0]], outcomes)
-    1.0
+    0.5
     """
     check_missing(missing)
     if cost_weight is not None:

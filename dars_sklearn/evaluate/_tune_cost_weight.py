@@ -1,23 +1,32 @@
-"""Choose the cost weight that keeps a budget, or a quality."""
+"""Choose the cost weight that keeps a budget, a quality, or the quality of one model."""
 
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
+from dars_sklearn.evaluate._cost_comparison import EstimateWithInterval, describe_max_loss
 from dars_sklearn.evaluate._cost_notes import cost_notes
 from dars_sklearn.evaluate._cost_sweep import sweep_cost_weight
+from dars_sklearn.evaluate._cost_weight_search import (
+    best_scoring_model,
+    check_max_loss,
+    compare_with_model,
+    first_point_within_budget,
+    last_point_with_score,
+    last_point_within_loss,
+)
 from dars_sklearn.evaluate._cross_val import make_splits, out_of_fold
 from dars_sklearn.evaluate._deferral_curve import (
     DeferralCurve,
     curve_from_sweep,
     realised_with_costs,
 )
-from dars_sklearn.evaluate._repeated_queries import copies_notes, fold_notes, query_identities
+from dars_sklearn.evaluate._repeated_queries import copies_notes, fold_notes
+from dars_sklearn.evaluate._within_loss import predict_lines
 from dars_sklearn.metrics._realised_values import check_missing
 from dars_sklearn.outcomes._outcomes import as_outcomes
+from dars_sklearn.outcomes._query_identities import query_identities
 from dars_sklearn.outcomes._validation import plural
 from dars_sklearn.routing._pipeline import check_is_router, find_router_cost_range, with_cost_range
 from dars_sklearn.utility import answer_value
@@ -25,14 +34,6 @@ from dars_sklearn.utils._html import html_table, html_view
 from dars_sklearn.utils._validation import check_count, check_level, is_finite_number
 
 __all__ = ["CostWeightChoice", "tune_cost_weight"]
-
-
-class _EstimateWithInterval(NamedTuple):
-    """An estimate and its interval."""
-
-    estimate: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,11 @@ class CostWeightChoice:
     cost, score : tuple of float
         Out-of-fold mean cost and mean score per query: estimate, low, high. The cost is in the
         user's unit.
+    score_difference : tuple of float
+        Out-of-fold mean score less that of the best single model on the same queries, on the unit
+        scale of scores: estimate, low, high.
+    best_model : object
+        The best single model, which has the highest mean score on these outcomes.
     confidence : float
         Probability that the promise is kept, and level of each interval.
     promise : str
@@ -72,6 +78,8 @@ class CostWeightChoice:
     cost_weight: float
     cost: tuple
     score: tuple
+    score_difference: tuple
+    best_model: object
     confidence: float
     promise: str
     curve: DeferralCurve
@@ -87,9 +95,11 @@ class CostWeightChoice:
         cost, score = (
             "{:.4g} [{:.4g}, {:.4g}]".format(*values) for values in (self.cost, self.score)
         )
+        difference = "{:+.3f} [{:+.3f}, {:+.3f}]".format(*self.score_difference)
         return (
             f"<CostWeightChoice: cost_weight={self.cost_weight:.4g} for {self.promise} at "
-            f"{self.confidence:.0%}; cost {cost}, score {score}; {'; '.join(self.notes)}>"
+            f"{self.confidence:.0%}; cost {cost}, score {score}, {difference} beside the best "
+            f"single model ({self.best_model}); {'; '.join(self.notes)}>"
         )
 
     def _repr_html_(self):
@@ -97,6 +107,7 @@ class CostWeightChoice:
             "cost weight": (self.cost_weight, "", ""),
             "expected cost per query": self.cost,
             "expected score per query": self.score,
+            f"score less that of the best single model ({self.best_model})": self.score_difference,
         }
         level = f"{self.confidence:.0%}"
         columns = ["estimate", f"{level} interval from", "to"]
@@ -114,6 +125,7 @@ def tune_cost_weight(
     *,
     budget=None,
     min_score=None,
+    max_loss=None,
     confidence=0.9,
     n_queries=None,
     cv=10,
@@ -123,13 +135,15 @@ def tune_cost_weight(
     random_state=0,
     verbose=None,
 ):
-    """Choose the cost weight that keeps a budget, or a quality.
+    """Choose the cost weight that keeps a budget, a quality, or the quality of one model.
 
     Every query is routed by a router that was not trained on it. With a budget, the chosen weight
     is the lowest one above which the upper confidence limit of the mean cost always stays within
     the budget, which gives the best quality for that budget. With a minimum score, it is the
     highest weight below which the lower confidence limit of the mean score always stays above the
-    minimum, which gives the lowest cost for that score.
+    minimum, which gives the lowest cost for that score. With a maximum loss, it is the highest
+    weight below which the lower confidence limit of the difference in mean score to the best
+    single model, on the same queries, always stays above minus the loss.
 
     Parameters
     ----------
@@ -142,7 +156,12 @@ def tune_cost_weight(
     budget : float or None, default=None
         Highest mean cost per query, in the user's unit.
     min_score : float or None, default=None
-        Lowest mean score per query. Exactly one of the two must be given.
+        Lowest mean score per query.
+    max_loss : float or None, default=None
+        Highest loss of mean score relative to the best single model, which is the one with the
+        highest mean score on these outcomes. The loss is on the unit scale of scores, on which
+        0.01 is one point. Exactly one of ``budget``, ``min_score`` and ``max_loss`` must be
+        given.
     confidence : float, default=0.9
         Probability that the promise is kept.
     n_queries : int or None, default=None
@@ -175,14 +194,16 @@ def tune_cost_weight(
     Raises
     ------
     ValueError
-        If neither or both of budget and min_score are given; if one of these, ``confidence`` or
-        ``n_queries`` is not such a number; if the outcomes have no costs, or
+        If not exactly one of budget, min_score and max_loss is given; if one of these,
+        ``confidence`` or ``n_queries`` is not such a number; if the outcomes have no costs, or
         no cost of some model is known; or if no weight keeps the promise: the budget is below
-        the cost of the cheapest routes, or the minimum above the score of the best ones.
+        the cost of the cheapest routes, the minimum above the score of the best ones, or these
+        may lose more than the maximum.
 
     See Also
     --------
     deferral_curve : Score against cost for all cost weights.
+    cost_at_quality : Measures on held-out queries what ``max_loss`` saves.
 
     Notes
     -----
@@ -190,8 +211,9 @@ def tune_cost_weight(
     fails, so that no correction for multiple tests is needed (fixed sequence testing). The router
     that is then fitted on all queries differs slightly from those of the folds, which the margin
     does not take into account: of promises at 90 %, from 200 training queries, 88 to 92 % were
-    kept on new data (``benchmarks/evaluation.py``). An unknown cost counts as the mean cost of
-    its model.
+    kept on new data (``benchmarks/evaluation.py``). The model that is the best one on these
+    outcomes looks a little better than it is, so that ``max_loss`` is on the safe side. An unknown
+    cost counts as the mean cost of its model.
 
     References
     ----------
@@ -208,8 +230,13 @@ def tune_cost_weight(
     True
     """
     check_is_router(router)
-    if (budget is None) == (min_score is None):
-        raise ValueError("give either budget or min_score, and not both")
+    targets = {"budget": budget, "min_score": min_score, "max_loss": max_loss}
+    given = [name for name, target in targets.items() if target is not None]
+    if len(given) != 1:
+        raise ValueError(
+            "give exactly one of budget, min_score and max_loss, got "
+            f"{' and '.join(given) if given else 'none of them'}"
+        )
     for name, limit in (("budget", budget), ("min_score", min_score)):
         if limit is not None and not is_finite_number(limit):
             raise ValueError(f"{name} must be a finite number, got {limit!r}")
@@ -218,23 +245,35 @@ def tune_cost_weight(
         check_count(n_queries, "n_queries")
     check_missing(missing)
     outcomes = as_outcomes(outcomes)
+    if max_loss is not None:
+        check_max_loss(max_loss, outcomes.score_range)
     realised = realised_with_costs(X, outcomes)
     limits = find_router_cost_range(router, outcomes)
     router = with_cost_range(router, limits)
     splits = make_splits(cv, X, outcomes, groups, random_state)
-    lines = out_of_fold(router, X, outcomes, splits, n_jobs, _predict_lines, verbose)
+    lines = out_of_fold(router, X, outcomes, splits, n_jobs, predict_lines, verbose, groups)
     changes = sweep_cost_weight(*lines)
     curve = curve_from_sweep(changes, realised, missing)
     curve = replace(curve, evaluated_on="out-of-fold predictions")
     cost_error = changes.standard_errors(realised.cost, n_queries)
     score_error = changes.standard_errors(realised.score, n_queries)
+    best = best_scoring_model(realised)
+    best_model = realised.models[best]
+    difference, difference_error = compare_with_model(changes, realised, best, n_queries)
     margin = norm.ppf(confidence)
     if budget is not None:
-        point = _first_point_within_budget(curve.cost, margin * cost_error, budget)
+        point = first_point_within_budget(curve.cost, margin * cost_error, budget)
         promise = f"a mean cost of at most {budget:.4g}"
-    else:
-        point = _last_point_with_score(curve.score, margin * score_error, min_score)
+    elif min_score is not None:
+        point = last_point_with_score(curve.score, margin * score_error, min_score)
         promise = f"a mean score of at least {min_score:.4g}{_describe_range(outcomes)}"
+    else:
+        margin = margin * difference_error
+        point = last_point_within_loss(difference, margin, max_loss)
+        if point is None:
+            _raise_loss_is_exceeded(max_loss, difference[0], margin[0], best_model)
+        within = describe_max_loss(max_loss, outcomes.score_range)
+        promise = f"a mean score within {within} of the best single model ({best_model})"
     half_width = norm.ppf((1 + confidence) / 2)
     identities = query_identities(outcomes, X)
     cost_weight = float(curve.cost_weight[point])
@@ -242,6 +281,8 @@ def tune_cost_weight(
         cost_weight,
         _with_interval(curve.cost[point], half_width * cost_error[point]),
         _with_interval(curve.score[point], half_width * score_error[point]),
+        _with_interval(difference[point], half_width * difference_error[point]),
+        best_model,
         confidence,
         promise,
         curve,
@@ -272,34 +313,16 @@ def _skipped_query_notes(n_known, n):
     ]
 
 
-def _predict_lines(router, features):
-    return router.utility_lines(features)
-
-
-def _first_point_within_budget(cost, margin, budget):
-    """Return the first point from which all limits of the cost are within the budget."""
-    limit = cost + margin
-    within = limit <= budget
-    point = len(within) - int(np.argmin(np.append(within[::-1], False)))
-    if point == len(within):
-        raise ValueError(
-            f"budget={budget!r} is below the cost of the cheapest routes, which is "
-            f"{cost[-1]:.4g} per query, and {limit[-1]:.4g} with its margin"
-        )
-    return point
-
-
-def _last_point_with_score(score, margin, min_score):
-    """Return the last point up to which all limits of the score are above the minimum."""
-    limit = score - margin
-    point = int(np.argmin(np.append(limit >= min_score, False))) - 1
-    if point < 0:
-        raise ValueError(
-            f"min_score={min_score!r} is above the score of the best routes, which is "
-            f"{score[0]:.4g}, and {limit[0]:.4g} with its margin"
-        )
-    return point
+def _raise_loss_is_exceeded(max_loss, difference, margin, best_model):
+    raise ValueError(
+        f"max_loss={max_loss!r} cannot be promised: at a cost weight of 0 the routes score "
+        f"{difference:+.4g} beside the best single model ({best_model}), and "
+        f"{difference - margin:+.4g} with the margin; allow a higher loss, use a lower confidence "
+        "or more queries, or use that model without a router"
+    )
 
 
 def _with_interval(value, half_width):
-    return _EstimateWithInterval(float(value), float(value - half_width), float(value + half_width))
+    return EstimateWithInterval(
+        *(float(end) for end in (value, value - half_width, value + half_width))
+    )

@@ -1,9 +1,12 @@
 """DeferralCurveDisplay: mean score against mean cost."""
 
+from itertools import cycle
+
 import numpy as np
 from scipy.stats import norm
 
 from dars_sklearn.evaluate import deferral_curve
+from dars_sklearn.evaluate._cost_comparison import describe_max_loss
 from dars_sklearn.metrics import cost_hull
 from dars_sklearn.plotting._axes import (
     DARK_GREY,
@@ -14,6 +17,7 @@ from dars_sklearn.plotting._axes import (
     with_unit,
     written_labels,
 )
+from dars_sklearn.utility._scores import score_width
 
 __all__ = ["DeferralCurveDisplay"]
 
@@ -38,6 +42,10 @@ class DeferralCurveDisplay:
         weight that the router of the curve has, if the curve knows it.
     cost_unit : str or None, default=None
         Unit of the costs, such as "USD".
+    cost_at_quality : CostAtQuality or None, default=None
+        Cost of the router at the quality of the best single model, to mark: the score of that
+        model less each loss as a horizontal line, and the router's point for it with the
+        intervals of both differences. These take the place of the mark of a cost weight.
 
     Attributes
     ----------
@@ -52,11 +60,14 @@ class DeferralCurveDisplay:
         errors.
     mark_ : matplotlib Line2D or None
         The point of the chosen or current cost weight; None if neither is known.
+    quality_marks_ : list of matplotlib Line2D
+        The points of the cost at quality, one per loss at which some cost weight was chosen.
 
     See Also
     --------
     dars_sklearn.deferral_curve : Compute the curve.
     dars_sklearn.tune_cost_weight : Choose a cost weight from an out-of-fold curve.
+    dars_sklearn.cost_at_quality : Measure the cost at the quality of the best single model.
 
     Examples
     --------
@@ -69,11 +80,12 @@ class DeferralCurveDisplay:
     'mean score'
     """
 
-    def __init__(self, curve, *, name="router", choice=None, cost_unit=None):
+    def __init__(self, curve, *, name="router", choice=None, cost_unit=None, cost_at_quality=None):
         self.curve = curve
         self.name = name
         self.choice = choice
         self.cost_unit = cost_unit
+        self.cost_at_quality = cost_at_quality
 
     @classmethod
     def from_estimator(
@@ -161,6 +173,40 @@ class DeferralCurveDisplay:
         """
         return cls(choice.curve, name=name, choice=choice, cost_unit=cost_unit).plot(ax=ax)
 
+    @classmethod
+    def from_cost_at_quality(cls, result, *, name="router", cost_unit=None, ax=None):
+        """Plot the held-out curve, and mark the cost at the quality of the best single model.
+
+        Parameters
+        ----------
+        result : CostAtQuality
+            Returned by :func:`~dars_sklearn.cost_at_quality`; a report of
+            :func:`~dars_sklearn.evaluate_router` has it as ``cost_at_quality``.
+        name : str, default="router"
+            Name of the router in the legend.
+        cost_unit : str or None, default=None
+            Unit of the costs, such as "USD".
+        ax : matplotlib Axes or None, default=None
+            Axes to draw on; None creates a figure.
+
+        Returns
+        -------
+        DeferralCurveDisplay
+            The display, drawn.
+
+        Examples
+        --------
+        >>> from dars_sklearn import DeferralCurveDisplay, DistributionalRouter, cost_at_quality
+        >>> from dars_sklearn.datasets import make_routing_outcomes
+        >>> data = make_routing_outcomes(200, 3, interaction=2.0, random_state=0)
+        >>> result = cost_at_quality(DistributionalRouter(), data.X, data.outcomes)
+        >>> display = DeferralCurveDisplay.from_cost_at_quality(result)
+        >>> bool(display.quality_marks_[0].get_xdata()[0] == result.get(0.0).cost)
+        True
+        """
+        display = cls(result.curve, name=name, cost_unit=cost_unit, cost_at_quality=result)
+        return display.plot(ax=ax)
+
     def plot(self, ax=None, *, name=None):
         """Draw the curve, and the single models if the axes do not show them yet.
 
@@ -198,6 +244,7 @@ class DeferralCurveDisplay:
         )
         self.band_ = self._plot_band("" if n_curves else f"{_LEVEL:.0%} interval over queries")
         self.mark_ = self._plot_mark(MARKERS[n_curves % len(MARKERS)])
+        self.quality_marks_ = self._plot_quality_marks()
         if n_curves == 0:
             self._plot_models()
         self.ax_.set(xlabel=with_unit("mean cost per query", self.cost_unit), ylabel="mean score")
@@ -232,6 +279,8 @@ class DeferralCurveDisplay:
 
     def _plot_mark(self, marker):
         """Draw the point of the chosen, or else of the router's own, cost weight."""
+        if self.cost_at_quality is not None:
+            return None
         if self.choice is not None:
             cost_weight = self.choice.cost_weight
             cost, cost_bars = _error_bars(*self.choice.cost)
@@ -251,6 +300,39 @@ class DeferralCurveDisplay:
             markeredgecolor="white", zorder=5, label=f"{noun} {cost_weight:.3g}",
         )  # fmt: skip
         return mark
+
+    def _plot_quality_marks(self):
+        """Draw the lowest score that each loss allows, and the router's point for it."""
+        result = self.cost_at_quality
+        if result is None:
+            return []
+        marks = []
+        for own, marker in zip(result.results, cycle(MARKERS), strict=False):
+            unscaled_loss = own.max_loss * score_width(result.score_range)
+            loss = describe_max_loss(own.max_loss, result.score_range)
+            self.ax_.axhline(
+                result.best_score - unscaled_loss, color=GREY, linewidth=0.7, linestyle="--",
+                zorder=1,
+            )  # fmt: skip
+            if np.isnan(own.cost_weights).all():
+                continue
+            low, high = (
+                result.best_score + end * score_width(result.score_range)
+                for end in own.score_difference[1:]
+            )
+            self.ax_.hlines(
+                own.score, *(end * result.best_cost for end in own.cost_ratio[1:]),
+                color=DARK_GREY, linewidth=1, zorder=4,
+            )  # fmt: skip
+            self.ax_.vlines(own.cost, low, high, color=DARK_GREY, linewidth=1, zorder=4)
+            verdict = "" if own.is_within else ", not shown"
+            marks += self.ax_.plot(
+                [own.cost], [own.score], marker, markersize=8,
+                markerfacecolor=self.line_.get_color() if own.is_within else "white",
+                markeredgecolor=self.line_.get_color(), zorder=5,
+                label=f"cost ratio {own.cost_ratio[0]:.2f} within {loss}{verdict}",
+            )  # fmt: skip
+        return marks
 
     def _plot_models(self):
         ax, models = self.ax_, self.curve.models.dropna()

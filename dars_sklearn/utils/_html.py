@@ -49,7 +49,7 @@ def html_table(frame, caption="", float_format="{:.4g}".format, *, index=True):
     return f"<div>{table}</div>"
 
 
-def html_view(title, *tables, notes=()):
+def html_view(title, *tables, headline=(), notes=()):
     """Return the HTML of a result.
 
     Parameters
@@ -58,6 +58,8 @@ def html_view(title, *tables, notes=()):
         What the result is.
     *tables : str
         Tables, from :func:`html_table`.
+    headline : sequence of str, default=()
+        Sentences that say the result, in bold.
     notes : sequence of str, default=()
         Sentences to read before the tables.
 
@@ -66,5 +68,10 @@ def html_view(title, *tables, notes=()):
     str
         The HTML.
     """
-    paragraphs = "".join(f"<p>{escape(text)}</p>" for text in (title, *notes))
-    return f'<div class="dars-sklearn {_NO_FORMULAS}">{_STYLE}{paragraphs}{"".join(tables)}</div>'
+    paragraphs = [
+        f"<p>{escape(title)}</p>",
+        *(f"<p><strong>{escape(text)}</strong></p>" for text in headline),
+        *(f"<p>{escape(text)}</p>" for text in notes),
+    ]
+    content = "".join([*paragraphs, *tables])
+    return f'<div class="dars-sklearn {_NO_FORMULAS}">{_STYLE}{content}</div>'

@@ -1,13 +1,18 @@
 """Distribution labels against single-shot labels, in plain loops over queries and draws."""
 
 import warnings
+from typing import ClassVar
 
 import joblib
 import numpy as np
 import pytest
 from ragged import draw_ragged
 from recording_regressor import RecordingRegressor, numbered_queries, recorded_predictions
+from scipy.stats import t
+from sklearn.base import BaseEstimator, RegressorMixin, clone
+from sklearn.decomposition import TruncatedSVD
 from sklearn.linear_model import Ridge
+from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -20,12 +25,14 @@ from dars_sklearn import (
     single_shot_counterpart,
 )
 from dars_sklearn.datasets import make_routing_outcomes
-from dars_sklearn.evaluate import paired_interval
+from dars_sklearn.evaluate._crossed_interval import compare_runs
 from dars_sklearn.exceptions import SeparabilityWarning, UndefinedMetricWarning
 from dars_sklearn.metrics import best_single_model, oracle_utility, random_utility
+from dars_sklearn.metrics._realised_values import RealisedValues
 from dars_sklearn.outcomes import _outcomes
+from dars_sklearn.routing._pipeline import final_step
 
-ROUTER = DistributionalRouter(Ridge(), cost_weight=0.2)
+ROUTER = DistributionalRouter(Ridge(), cost_weight=0.2, calibration=None)
 METRICS = ["score", "cost", "utility", "instability", "regret"]
 
 
@@ -64,6 +71,29 @@ def slow_values(outcomes, routes, limits):
     return np.array(rows)
 
 
+def slow_difference(first, second):
+    """Difference of the means, and its interval, from sums over single values of both sides."""
+    n_queries = first.shape[1]
+    by_query = first.mean(axis=0) - second.mean(axis=0)
+    terms = [(by_query.var(ddof=1) / n_queries, n_queries - 1)]
+    for side in (first, second):
+        n_runs = len(side)
+        if n_runs == 1:
+            continue
+        squares = 0.0
+        for run in range(n_runs):
+            for query in range(n_queries):
+                additive = side[run].mean() + side[:, query].mean() - side.mean()
+                squares += (side[run, query] - additive) ** 2
+        interaction = squares / ((n_runs - 1) * (n_queries - 1))
+        between = n_queries * np.var([run.mean() for run in side], ddof=1)
+        terms.append((max(between - interaction, 0) / (n_queries * n_runs), n_runs - 1))
+    total = sum(term for term, _ in terms)
+    degrees = total**2 / sum(term**2 / own for term, own in terms)
+    margin = t.ppf(0.975, degrees) * np.sqrt(total)
+    return by_query.mean(), by_query.mean() - margin, by_query.mean() + margin
+
+
 def test_metrics_are_those_of_a_slow_loop(data, comparison):
     train, test = data.outcomes[:60], data.outcomes[60:]
     limits = train.cost.min(), train.cost.max()
@@ -77,11 +107,11 @@ def test_metrics_are_those_of_a_slow_loop(data, comparison):
     np.testing.assert_allclose(table["single_shot"][METRICS], drawn.mean(axis=(0, 1)))
     by_draw = drawn.mean(axis=1)
     np.testing.assert_allclose(table["single_shot_std"][METRICS], by_draw.std(axis=0, ddof=1))
-    difference = own - drawn.mean(axis=0)
-    np.testing.assert_allclose(table["difference"][METRICS], difference.mean(axis=0))
-    for metric, values in zip(METRICS, difference.T, strict=True):
-        interval = paired_interval(values, random_state=5)
-        assert tuple(table.loc[metric, ["low", "high"]]) == pytest.approx(interval)
+    np.testing.assert_allclose(table["distribution_std"][METRICS], 0, atol=1e-12)  # no seed matters
+    for number, metric in enumerate(METRICS):
+        expected = slow_difference(own[None, :, number], drawn[:, :, number])
+        found = table.loc[metric, ["difference", "low", "high"]].to_numpy()
+        np.testing.assert_allclose(found, expected)
 
 
 def test_agreement_is_the_share_of_equal_routes_over_pairs_of_draws(comparison):
@@ -92,7 +122,8 @@ def test_agreement_is_the_share_of_equal_routes_over_pairs_of_draws(comparison):
     row = comparison.to_frame().loc["agreement"]
     assert row["single_shot"] == pytest.approx(expected)
     assert 0 < expected < 1
-    assert row.drop("single_shot").isna().all()
+    assert row["distribution"] == 1  # no seed matters to Ridge
+    assert row.drop(["distribution", "single_shot"]).isna().all()
 
 
 def test_baselines_are_those_of_a_slow_loop(data, comparison):
@@ -148,7 +179,7 @@ def test_the_best_single_model_is_chosen_on_training_data():
 def test_draws_are_those_of_consecutive_seeds_on_one_scale_of_costs(data, comparison):
     train = data.outcomes[:60]
     aggregator = OutcomeAggregator(cost_scaling=(train.cost.min(), train.cost.max()))
-    settings = {"aggregator": aggregator, "cost_weight": 0.2}
+    settings = {"aggregator": aggregator, "cost_weight": 0.2, "calibration": None}
     router = DistributionalRouter(Ridge(), **settings).fit(data.X[:60], train)
     assert comparison.routes.tolist() == router.predict(data.X[60:]).tolist()
     counterpart = DistributionalRouter(Ridge(), **settings, risk_aversion=0.0)
@@ -246,6 +277,175 @@ def test_test_outcomes_are_summarised_once(monkeypatch):
     assert len(calls) == 4  # and each draw once
 
 
+# ---- training seeds ------------------------------------------------------------------
+
+
+class NoisyRidge(RegressorMixin, BaseEstimator):
+    """Ridge regression whose coefficients are disturbed, as by the seed of a network."""
+
+    seeds: ClassVar[list] = []
+
+    def __init__(self, noise=0.3, random_state=None):
+        self.noise = noise
+        self.random_state = random_state
+
+    def fit(self, X, y):
+        self.seeds.append(self.random_state)
+        self.ridge_ = Ridge().fit(X, y)
+        rng = np.random.default_rng(self.random_state)
+        self.ridge_.coef_ += self.noise * rng.normal(size=self.ridge_.coef_.shape)
+        return self
+
+    def predict(self, X):
+        return self.ridge_.predict(X)
+
+
+def head_seed(seed):
+    """Seed of a router's only head."""
+    return np.random.RandomState(seed).randint(2**31 - 1, size=1)[0]
+
+
+def test_every_draw_and_every_repetition_has_its_own_training_seed(data):
+    NoisyRidge.seeds.clear()
+    router = DistributionalRouter(NoisyRidge(), cost_weight=0.2, random_state=0)
+    found = compare(data, router, n_draws=3, n_training_seeds=4, random_state=7)
+    # As in the paper, the first training seed is that of the first draw, and the seed of a draw is
+    # that of its training; the other training seeds are not those of a draw.
+    distribution, draws = [7, 10, 11, 12], [7, 8, 9]
+    expected = [head_seed(seed) for seed in (*distribution, *draws)]
+    assert NoisyRidge.seeds == expected
+    assert router.random_state == 0
+    train = data.outcomes[:60]
+    router.set_params(
+        calibration=None, aggregator__cost_scaling=(train.cost.min(), train.cost.max())
+    )
+    for number, seed in enumerate(distribution):
+        routes = router.set_params(random_state=seed).fit(data.X[:60], train).predict(data.X[60:])
+        assert found.distribution_routes[number].tolist() == routes.tolist()
+    assert found.routes.tolist() == found.distribution_routes[0].tolist()
+    counterpart = single_shot_counterpart(router)
+    for number, seed in enumerate(draws):
+        counterpart.set_params(random_state=seed).fit(data.X[:60], train.single_shot(seed))
+        assert found.single_shot_routes[number].tolist() == (
+            counterpart.predict(data.X[60:]).tolist()
+        )
+
+
+def test_the_table_has_the_variation_over_training_seeds(data):
+    router = DistributionalRouter(NoisyRidge(), cost_weight=0.2)
+    found = compare(data, router, n_training_seeds=4)
+    table, limits = found.to_frame(), found.cost_range
+    test = data.outcomes[60:]
+    own, drawn = (
+        np.array([slow_values(test, routes, limits) for routes in side])
+        for side in (found.distribution_routes, found.single_shot_routes)
+    )
+    by_seed = own.mean(axis=1)
+    assert (by_seed[:, 2] != by_seed[0, 2]).any()
+    np.testing.assert_allclose(table["distribution"][METRICS], by_seed.mean(axis=0))
+    np.testing.assert_allclose(table["distribution_std"][METRICS], by_seed.std(axis=0, ddof=1))
+    for number, metric in enumerate(METRICS):
+        expected = slow_difference(own[:, :, number], drawn[:, :, number])
+        found_row = table.loc[metric, ["difference", "low", "high"]].to_numpy()
+        np.testing.assert_allclose(found_row, expected)
+    routes = found.distribution_routes
+    pairs = [(i, j) for i in range(4) for j in range(4) if i != j]
+    agreement = np.mean([(routes[i] == routes[j]).mean() for i, j in pairs])
+    assert table.loc["agreement", "distribution"] == pytest.approx(agreement)
+    assert (
+        "the standard deviation of utility over 4 training seeds is "
+        f"{by_seed[:, 2].std(ddof=1):.2g}, and two seeds route {agreement:.0%} of the queries alike"
+    ) in repr(found)
+
+
+def test_a_comparison_says_what_its_intervals_lack(data):
+    router = DistributionalRouter(NoisyRidge(), cost_weight=0.2)
+    found = compare(data, router, n_training_seeds=1, n_draws=1)
+    assert found.distribution_routes.shape == (1, 40)
+    assert found.to_frame()[["distribution_std", "single_shot_std"]].isna().all(axis=None)
+    assert "The router was trained once with distribution labels, so the intervals" in repr(found)
+    assert "The intervals do not contain the variation over draws" in repr(found)
+    without_seed = DistributionalRouter(KNeighborsRegressor(5))
+    assert "trained once" not in repr(compare(data, without_seed, n_draws=2))
+
+
+@pytest.mark.parametrize(
+    ("router", "n_fits"),
+    [
+        (DistributionalRouter(), 1),
+        (DistributionalRouter(NoisyRidge()), 3),
+        (make_pipeline(StandardScaler(), DistributionalRouter()), 1),
+        (make_pipeline(TruncatedSVD(2), DistributionalRouter()), 3),
+        (DistributionalRouter(make_pipeline(StandardScaler(), NoisyRidge())), 3),
+    ],
+    ids=["none", "estimator", "pipeline of none", "step before", "step within"],
+)
+def test_a_router_without_random_state_is_fitted_once(data, router, n_fits):
+    found = compare(data, router, n_draws=2, n_training_seeds=3)
+    assert found.distribution_routes.shape == (n_fits, 40)
+
+
+@pytest.mark.parametrize("n_steps", [1, 2])
+def test_the_router_is_not_calibrated_unless_asked(data, n_steps):
+    router = DistributionalRouter(KNeighborsRegressor(5), calibration="auto")
+    router = make_pipeline(StandardScaler(), router) if n_steps == 2 else router
+    X = np.random.default_rng(0).normal(size=(100, 3))  # nothing to learn, but the models' means
+    train, test = data.outcomes[:60], data.outcomes[60:]
+    own = clone(router)
+    final = final_step(own).set_params(
+        random_state=3, aggregator__cost_scaling=(train.cost.min(), train.cost.max())
+    )
+    uncalibrated = None
+    for calibration, n_seeds in ((None, 1), ("auto", 2)):
+        found = compare_supervision(
+            router, X[:60], train, X_test=X[60:], outcomes_test=test, n_draws=1,
+            n_training_seeds=2, random_state=3, calibration=calibration,
+        )  # fmt: skip
+        assert found.distribution_routes.shape == (n_seeds, 40)
+        final.set_params(calibration=calibration, risk_aversion=0.2)
+        assert found.routes.tolist() == own.fit(X[:60], train).predict(X[60:]).tolist()
+        final.set_params(risk_aversion=0.0)
+        drawn = own.fit(X[:60], train.single_shot(3)).predict(X[60:])
+        assert found.single_shot_routes[0].tolist() == drawn.tolist()
+        assert found.routes.tolist() != uncalibrated
+        uncalibrated = found.routes.tolist()
+
+
+def test_the_seed_of_a_step_before_the_router_is_replaced(data):
+    router = make_pipeline(TruncatedSVD(1, random_state=0), DistributionalRouter(Ridge()))
+    found = compare(data, router, n_draws=2, n_training_seeds=2)
+    same = compare(data, router.set_params(truncatedsvd__random_state=1), n_draws=2,
+                   n_training_seeds=2)  # fmt: skip
+    assert (found.distribution_routes == same.distribution_routes).all()
+    assert (found.single_shot_routes == same.single_shot_routes).all()
+
+
+def test_equal_labels_show_no_gain_though_single_seeds_do():
+    """With one outcome per pair, both sides learn the same, and only seeds and queries differ."""
+    data = make_routing_outcomes(660, 3, 1, 1, interaction=3.0, random_state=1)
+    router = DistributionalRouter(NoisyRidge(0.1), risk_aversion=0.0)
+    with pytest.warns(UndefinedMetricWarning, match="no cross-fitted"):
+        all_runs = compare_supervision(
+            router, data.X[:60], data.outcomes[:60], X_test=data.X[60:],
+            outcomes_test=data.outcomes[60:], n_draws=40, n_training_seeds=60,
+        )  # fmt: skip
+    utility = RealisedValues(data.outcomes[60:], 0.05, all_runs.cost_range)
+    distribution, single_shot = (
+        np.array([utility.routed("utility", routes) for routes in side])
+        for side in (all_runs.distribution_routes, all_runs.single_shot_routes)
+    )
+
+    def share_of_false_gains(n_training_seeds):
+        intervals = [
+            compare_runs(distribution[first : first + n_training_seeds], single_shot)
+            for first in range(0, 60, n_training_seeds)
+        ]
+        return np.mean([not own.low <= 0 <= own.high for own in intervals])
+
+    assert share_of_false_gains(1) > 0.3
+    assert share_of_false_gains(10) <= 0.1
+
+
 # ---- test outcomes are checked before the first fit -----------------------------------
 
 
@@ -304,7 +504,7 @@ def test_the_same_routes_are_evaluated_on_other_outcomes(data, comparison):
         data.outcomes[60:].to_array()[:, :, :1], models=data.outcomes.models,
         costs=data.outcomes[60:].to_array("cost")[:, :, :1], queries=data.outcomes[60:].queries,
     )  # fmt: skip
-    found = comparison.on(one_wording, random_state=8)
+    found = comparison.on(one_wording)
     assert (found.routes == comparison.routes).all()
     assert (found.single_shot_routes == comparison.single_shot_routes).all()
     values = slow_values(one_wording, comparison.routes, comparison.cost_range)
@@ -312,7 +512,8 @@ def test_the_same_routes_are_evaluated_on_other_outcomes(data, comparison):
     np.testing.assert_allclose(found.to_frame()["distribution"][METRICS[:-1]], expected[:-1])
     assert "given the wording" in found.labels["oracle_crossfitted"]
     assert found.table.loc["regret", "distribution"] == pytest.approx(expected[-1])
-    low, high = paired_interval(values[:, -1], random_state=8)
+    margin = t.ppf(0.975, 39) * values[:, -1].std(ddof=1) / np.sqrt(40)
+    low, high = expected[-1] - margin, expected[-1] + margin
     assert expected[-1] < 0 < high  # so that it may be noise
     written = f"{expected[-1]:.3g} [{low:.3g}, {high:.3g}] of the router with distribution labels, "
     assert any(written in note for note in found.notes)
@@ -320,12 +521,11 @@ def test_the_same_routes_are_evaluated_on_other_outcomes(data, comparison):
         slow_values(one_wording, routes, comparison.cost_range)[:, 0]
         for routes in comparison.single_shot_routes
     ]
-    interval = paired_interval(values[:, 0] - np.mean(drawn, axis=0), random_state=8)
-    assert tuple(found.table.loc["score", ["low", "high"]]) == pytest.approx(interval)
-    same = comparison.on(data.outcomes[60:], random_state=5)
+    expected = slow_difference(values[None, :, 0], np.array(drawn))
+    shown = found.table.loc["score", ["difference", "low", "high"]].to_numpy()
+    np.testing.assert_allclose(shown, expected)
+    same = comparison.on(data.outcomes[60:])
     assert same.to_frame().equals(comparison.to_frame())
-    seeded = comparison.on(data.outcomes[60:], random_state=42)
-    assert comparison.on(data.outcomes[60:]).to_frame().equals(seeded.to_frame())
 
 
 def test_without_costs_the_rows_of_costs_are_unknown(data):
@@ -356,7 +556,8 @@ def test_single_shot_test_outcomes_have_no_cross_fitted_oracle(data):
 
 def test_how_a_comparison_is_shown(comparison):
     text, html = repr(comparison), comparison._repr_html_()
-    assert text.startswith("<SupervisionComparison on 40 queries, 5 single-shot draws>")
+    title = "<SupervisionComparison on 40 queries, 10 training seeds, 5 single-shot draws>"
+    assert text.startswith(title)
     for part in ("best single model (model", "random routing", "oracle, naive", "agreement"):
         assert part in text
         assert part in html
@@ -398,6 +599,8 @@ def test_bad_input_is_named(data):
             compare(data, random_state=seed)
     with pytest.raises(ValueError, match="n_draws must be an int of at least 1, got 0"):
         compare(data, n_draws=0)
+    with pytest.raises(ValueError, match="n_training_seeds must be an int of at least 1, got 0"):
+        compare(data, n_training_seeds=0)
     with pytest.raises(ValueError, match="X_test has 39 queries and the outcomes have 40"):
         compare_supervision(
             ROUTER, data.X[:60], data.outcomes[:60], X_test=data.X[61:],
@@ -437,7 +640,7 @@ def test_pairs_without_outcomes_can_be_skipped(data):
         warnings.simplefilter("ignore", RuntimeWarning)
         difference = distribution - np.nanmean(drawn, axis=0)
     assert row["difference"] == pytest.approx(np.nanmean(difference))
-    again = found.on(test, random_state=42)
+    again = found.on(test)
     assert again.to_frame().equals(found.to_frame())
     with pytest.raises(ValueError, match="missing must be 'raise' or 'skip', got 'drop'"):
         compare_supervision(*arguments, **options, missing="drop")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dars_sklearn.evaluate._cost_sweep import CostSweep, sweep_cost_weight
+from dars_sklearn.evaluate._cost_sweep import CostSweep, route_all_to, sweep_cost_weight
 
 
 def slow_routes(intercept, slope, cost_weight):
@@ -192,3 +192,62 @@ def test_constant_values_have_no_error_and_that_of_one_value_is_not_known():
     assert sweep.standard_errors(np.full((3, 1), 0.1), 5).tolist() == [0]
     sweep = sweep_cost_weight(np.array([[1.0, 0.5]]), np.array([[1.0, 0.0]]))
     assert np.isnan(sweep.standard_errors(np.array([[3.0, 5.0]]))).all()
+
+
+# ---- comparison with a baseline ------------------------------------------------------
+
+
+def slow_difference(values, baseline):
+    """Difference of the means of what is known, and its standard error by small changes.
+
+    The error is that of the mean of influences: how the difference changes with the weight of
+    each query, by numerical derivatives.
+    """
+    n = len(values)
+
+    def weighted(weights):
+        first, second = (
+            (weights[~np.isnan(own)] * own[~np.isnan(own)]).sum() / weights[~np.isnan(own)].sum()
+            for own in (values, baseline)
+        )
+        return first - second
+
+    step = 1e-6
+    influences = []
+    for row in range(n):
+        weights = np.ones(n)
+        weights[row] += step
+        influences.append(n * (weighted(weights) - weighted(np.ones(n))) / step)
+    return weighted(np.ones(n)), np.sqrt(np.sum(np.square(influences)) / (n - 1) / n)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10**6), st.booleans())
+def test_a_comparison_is_that_of_the_routes_of_each_point(seed, has_gaps):
+    rng = np.random.default_rng(seed)
+    intercept, slope, table = rng.random((3, 12, 3))
+    baseline = rng.random(12)
+    if has_gaps:
+        table[rng.random((12, 3)) < 0.2] = np.nan
+        baseline[rng.random(12) < 0.2] = np.nan
+    sweep = sweep_cost_weight(intercept, slope)
+    difference, error = sweep.compare_with(table, baseline)
+    for point, weight in enumerate(sweep.cost_weight):
+        values = table[np.arange(12), slow_routes(intercept, slope, weight)]
+        if (~np.isnan(values)).sum() > 1 and (~np.isnan(baseline)).sum() > 1:
+            expected = slow_difference(values, baseline)
+            assert difference[point] == pytest.approx(expected[0], abs=1e-9)
+            assert error[point] == pytest.approx(expected[1], abs=1e-5)
+    if not has_gaps:
+        paired = table[np.arange(12), slow_routes(intercept, slope, 0)] - baseline
+        assert error[0] == pytest.approx(paired.std(ddof=1) / np.sqrt(12))
+        of_new = sweep.compare_with(table, baseline, n_new=6)[1][0]
+        assert of_new == pytest.approx(paired.std(ddof=1) * np.sqrt(1 / 12 + 1 / 6))
+
+
+def test_routes_to_one_model_are_compared_with_themselves_without_an_error():
+    table = np.random.default_rng(0).random((200, 2))
+    difference, error = route_all_to(1, 200).compare_with(table, table[:, 1])
+    assert abs(difference[0]) < 1e-12
+    assert error[0] < 1e-9
+    assert np.isnan(route_all_to(0, 1).compare_with(table[:1], table[:1, 1])[1]).all()

@@ -7,7 +7,7 @@ from dars_sklearn import Outcomes
 from dars_sklearn.evaluate._cost_sweep import sweep_cost_weight
 from dars_sklearn.evaluate._curve_metrics import curve_metrics, nan_if_undefined
 from dars_sklearn.evaluate._routing_report import RoutesToReport
-from dars_sklearn.metrics import aiq, quality_neutral_cost
+from dars_sklearn.metrics import aiq, call_performance_threshold
 from dars_sklearn.metrics._realised_values import RealisedValues
 
 NAN = float("nan")
@@ -28,7 +28,7 @@ def metrics_of(scores, costs, *, weak, strong):
 def test_all_metrics_are_there_where_all_are_defined():
     figures, notes = metrics_of([[0, 1]] * 4, [1.0, 3.0], weak=0, strong=1)
     assert notes == []
-    assert list(figures) == ["aiq", "apgr", "cpt_50", "cpt_80", "quality_neutral_cost"]
+    assert list(figures) == ["aiq", "apgr", "cpt_50", "cpt_80"]
     # All on the cheap model, half of the queries on each, or all on the strong one: a line.
     assert figures["aiq"] == pytest.approx(aiq([1, 2, 3], [0, 0.5, 1], cost_range=(1, 3)))
     assert figures["cpt_50"] == pytest.approx(0.5)
@@ -38,7 +38,7 @@ def test_a_route_without_an_outcome_leaves_out_all():
     figures, notes = metrics_of([[0, 1], [NAN, 1]], [1.0, 3.0], weak=0, strong=1)
     assert figures == {}
     assert notes == [
-        "AIQ, APGR, CPT(50 %), CPT(80 %) and quality-neutral cost are not shown: at some cost "
+        "AIQ, APGR, CPT(50 %) and CPT(80 %) are not shown: at some cost "
         "weight, a query is routed to a model that has no outcome for it"
     ]
 
@@ -56,8 +56,11 @@ def test_models_of_one_cost_have_no_aiq():
     assert "AIQ is not shown: all models have the same mean cost" in notes
 
 
-def test_a_score_that_is_never_reached_is_the_reason():
-    value, reason = nan_if_undefined(quality_neutral_cost, [1.0], [0.5], strong=(2.0, 0.75))
+def test_the_warning_of_an_undefined_metric_is_the_reason():
+    ends = {"weak": (1.0, 0.5), "strong": (2.0, 0.25)}
+    value, reason = nan_if_undefined(call_performance_threshold, [1.0], [0.5], 0.5, **ends)
     assert np.isnan(value)
-    assert reason.startswith("no point of the curve scores as well as the strong model (0.75)")
-    assert nan_if_undefined(quality_neutral_cost, [1.0], [0.75], strong=(2.0, 0.75)) == (0.5, None)
+    assert reason.startswith("the strong model (cost 2, score 0.25) is not both more expensive")
+    ends["strong"] = (2.0, 1.0)
+    found = nan_if_undefined(call_performance_threshold, [1.0], [0.75], 0.5, **ends)
+    assert found == (0.0, None)

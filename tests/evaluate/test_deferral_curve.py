@@ -105,13 +105,17 @@ def test_the_router_predicts_once_for_all_weights(data, held_out, cost_weights):
             Counting.calls += 1
             return super().predict(X)
 
-    router = DistributionalRouter(Counting()).fit(data.X[:120], data.outcomes[:120])
+    router = DistributionalRouter(Counting(), calibration=None).fit(
+        data.X[:120], data.outcomes[:120]
+    )
     deferral_curve(router, *held_out, cost_weights=cost_weights)
     assert Counting.calls == 1
 
 
 def test_an_estimator_with_its_own_decision_rule_is_asked_at_41_weights(data, held_out):
-    router = DistributionalRouter(DecidingRegressor()).fit(data.X[:120], data.outcomes[:120])
+    router = DistributionalRouter(DecidingRegressor(), calibration=None).fit(
+        data.X[:120], data.outcomes[:120]
+    )
     X, outcomes = held_out
     curve = deferral_curve(router, X, outcomes)
     np.testing.assert_allclose(curve.cost_weight, np.arange(41) * 0.0025)
@@ -189,7 +193,7 @@ def test_bad_input_is_named(data, held_out):
     )  # fmt: skip
     with pytest.raises(ValueError, match="all costs of these outcomes are unknown"):
         deferral_curve(fitted, X, unknown)
-    fixed = DistributionalRouter(Ridge(), target="utility")
+    fixed = DistributionalRouter(Ridge(), target="utility", calibration=None)
     fixed.fit(data.X[:120], data.outcomes[:120])
     with pytest.raises(
         ValueError, match="the cost weight is fixed at fit time for target='utility'"

@@ -216,7 +216,7 @@ def test_resamples_without_a_held_out_query_are_left_out():
 
 def test_routers_are_not_trained_on_held_out_queries():
     X, outcomes = numbered_queries(20)
-    router = DistributionalRouter(RecordingRegressor())
+    router = DistributionalRouter(RecordingRegressor(), calibration=None)
     predictions = recorded_predictions(
         plan_design, outcomes, X, router, 8, {"sample": 1.0}, designs=[(1, 1), (2, 1)],
         n_repeats=3, n_resamples=20,
@@ -235,7 +235,7 @@ def test_routers_are_not_trained_on_held_out_queries():
 
 def test_twenty_splits_are_the_default():
     X, outcomes = numbered_queries(20)
-    router = DistributionalRouter(RecordingRegressor())
+    router = DistributionalRouter(RecordingRegressor(), calibration=None)
     options = {"designs": [(1, 1)], "n_resamples": 20}
     predictions = recorded_predictions(
         plan_design, outcomes, X, router, 8, {"sample": 1.0}, **options
@@ -267,7 +267,7 @@ def test_where_queries_are_expensive_repeats_win():
 
 def test_repeats_run_in_parallel():
     X, outcomes = numbered_queries(20)
-    router = DistributionalRouter(RecordingRegressor())
+    router = DistributionalRouter(RecordingRegressor(), calibration=None)
     assert runs_in_parallel(
         plan_design, outcomes, X, router, 8, {"sample": 1.0}, n_repeats=2, n_resamples=2
     )

@@ -35,7 +35,6 @@ from dars_sklearn.metrics import (
     best_single_model,
     call_performance_threshold,
     cheapest_model,
-    quality_neutral_cost,
     routed_cost,
     routed_score,
     routed_utility,
@@ -44,8 +43,8 @@ from dars_sklearn.metrics import (
 )
 from dars_sklearn.outcomes import _outcomes
 
-ROUTER = DistributionalRouter(Ridge(), cost_weight=0.2)
-CURVE_METRICS = {"aiq", "apgr", "cpt_50", "cpt_80", "quality_neutral_cost"}
+ROUTER = DistributionalRouter(Ridge(), cost_weight=0.2, calibration=None)
+CURVE_METRICS = {"aiq", "apgr", "cpt_50", "cpt_80"}
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +63,9 @@ def cost_limits(outcomes):
 
 def router_on_scale_of(outcomes, **settings):
     aggregator = OutcomeAggregator(cost_scaling=cost_limits(outcomes))
-    return DistributionalRouter(Ridge(), aggregator=aggregator, cost_weight=0.2, **settings)
+    return DistributionalRouter(
+        Ridge(), aggregator=aggregator, cost_weight=0.2, calibration=None, **settings
+    )
 
 
 # ---- figures -------------------------------------------------------------------------
@@ -164,7 +165,6 @@ def test_figures_of_the_curve_are_those_of_the_deferral_curve(data):
         "apgr": apgr(*points, **ends),
         "cpt_50": call_performance_threshold(*points, 0.5, **ends),
         "cpt_80": call_performance_threshold(*points, 0.8, **ends),
-        "quality_neutral_cost": quality_neutral_cost(*points, strong=ends["strong"]),
     }
     assert set(expected) == CURVE_METRICS
     for metric, value in expected.items():
@@ -197,8 +197,6 @@ def test_the_out_of_fold_curve_routes_each_query_by_the_router_of_its_fold(data)
     expected = aiq(*points, cost_range=(min(alone), max(alone)))
     assert found.get("aiq")[0] == pytest.approx(expected)
     assert found.get("apgr")[0] == pytest.approx(apgr(*points, **ends))
-    neutral = quality_neutral_cost(*points, strong=ends["strong"])
-    assert found.get("quality_neutral_cost")[0] == pytest.approx(neutral)
 
 
 def test_intervals_are_those_of_the_settings(data, report):
@@ -232,9 +230,9 @@ def rows_of_folds(predictions):
 @pytest.mark.parametrize("groups", [None, np.arange(24) // 4])
 def test_neither_routers_nor_controls_are_trained_on_test_queries_or_their_groups(groups):
     X, outcomes = numbered_queries(24)
-    router = DistributionalRouter(RecordingRegressor())
+    router = DistributionalRouter(RecordingRegressor(), calibration=None)
     predictions = recorded_predictions(
-        evaluate_router, router, X, outcomes, cv=3, groups=groups, n_resamples=2
+        evaluate_router, router, X, outcomes, cv=3, inner_cv=None, groups=groups, n_resamples=2
     )
     folds = rows_of_folds(predictions)
     # Of each fold: the routes of the router and of the control on shuffled labels.
@@ -256,8 +254,8 @@ def test_neither_routers_nor_controls_are_trained_on_test_queries_or_their_group
 
 def test_five_shuffled_folds_are_the_default():
     X, outcomes = numbered_queries(20)
-    router = DistributionalRouter(RecordingRegressor())
-    folds = rows_of_folds(recorded_predictions(evaluate_router, router, X, outcomes))
+    router = DistributionalRouter(RecordingRegressor(), calibration=None)
+    folds = rows_of_folds(recorded_predictions(evaluate_router, router, X, outcomes, inner_cv=None))
     expected = [test.tolist() for _, test in KFold(5, shuffle=True, random_state=0).split(X)]
     assert [own.predicted for own in folds[::2]] == expected
 
@@ -296,7 +294,7 @@ def test_outcomes_are_summarised_once_for_each_weighting(monkeypatch, weighting,
 
 def test_folds_run_in_parallel():
     X, outcomes = numbered_queries(20)
-    router = DistributionalRouter(RecordingRegressor())
+    router = DistributionalRouter(RecordingRegressor(), calibration=None)
     assert runs_in_parallel(evaluate_router, router, X, outcomes, n_resamples=2)
 
 
@@ -346,7 +344,14 @@ def test_random_features_are_as_many_as_those_of_the_router_up_to_64(data):
 
     for X, expected in ((data.X, 16), (data.X.tolist(), 16), (np.tile(data.X, 5), 64)):
         Counting.widths.clear()
-        evaluate_router(DistributionalRouter(Counting()), X, data.outcomes, cv=2, n_resamples=2)
+        evaluate_router(
+            DistributionalRouter(Counting(), calibration=None),
+            X,
+            data.outcomes,
+            cv=2,
+            inner_cv=None,
+            n_resamples=2,
+        )
         width = np.shape(X)[1]
         assert Counting.widths == [width, width, expected] * 2
 
@@ -366,7 +371,10 @@ class DecidingRegressor(RegressorMixin, BaseEstimator):
 
 @pytest.mark.parametrize(
     "router",
-    [DistributionalRouter(Ridge(), target="utility"), DistributionalRouter(DecidingRegressor())],
+    [
+        DistributionalRouter(Ridge(), target="utility", calibration=None),
+        DistributionalRouter(DecidingRegressor(), calibration=None),
+    ],
 )
 def test_a_router_without_utility_lines_has_no_curve(data, router):
     found = evaluate_router(router, data.X, data.outcomes, cv=2, n_resamples=2)
@@ -393,7 +401,8 @@ def test_a_single_model_is_its_own_best_single_model(data):
     single = data.outcomes.subset(models=["model 1"])
     found = evaluate_router(ROUTER, data.X, single, cv=2, n_resamples=2)
     assert found.get("gain_over_best_single_model") == (0, 0, 0)
-    assert found.names == {"best_single_model": "model 1", "cheapest_model": "model 1"}
+    assert set(found.names.values()) == {"model 1"}
+    assert found.cost_at_quality is None
 
 
 def test_models_of_one_cost_have_no_average_quality_over_costs(data):
@@ -416,7 +425,7 @@ def test_a_sparse_log_is_evaluated_where_it_has_outcomes(data):
     logged = np.random.default_rng(0).integers(0, 3, 150)
     scores[np.arange(3) != logged[:, None]] = np.nan
     log = Outcomes.from_array(scores, models=data.outcomes.models, costs=costs)
-    router = DistributionalRouter(Ridge(), heads="model")
+    router = DistributionalRouter(Ridge(), heads="model", calibration=None)
     with pytest.raises(ValueError, match="leave the queries out with missing='skip'"):
         evaluate_router(router, data.X, log, cv=2)
     found = evaluate_router(router, data.X, log, missing="skip", cv=2, n_resamples=20)

@@ -14,7 +14,7 @@ ROWS = [
     ("router", "cost", 123.456789, 100.0, 150.0),
     ("router", "gain_over_matched_random", 0.125, 0.1, 0.15),
     ("router", "cpt_50", 0.4, NAN, NAN),
-    ("router", "quality_neutral_cost", NAN, NAN, NAN),
+    ("router", "apgr", NAN, NAN, NAN),
     ("shuffled_labels", "score", 0.4, 0.3, 0.5),
     ("best_single_model", "score", 0.45, 0.3, 0.6),
     ("random_routing", "score", 0.3, 0.2, 0.4),
@@ -90,7 +90,7 @@ def test_identifiers_are_shown_as_words():
     assert cells["oracle, cross-fitted (lower bound)", "utility"] == "0.9 [0.8, 1]"
     assert cells["oracle, naive (upper bound)", "utility"] == "0.95"
     assert cells["random routing", "cost"] == ""
-    assert not any(column == "quality neutral cost" for _, column in cells)
+    assert not any(column == "APGR" for _, column in cells)
 
 
 def test_rows_and_columns_are_in_the_order_of_the_table():

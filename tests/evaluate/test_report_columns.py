@@ -79,6 +79,12 @@ class Example:
                 )
                 gap = strong - weak
                 metrics[name, "gap_recovered"] = (score - weak) / gap if gap > 0 else NAN
+                metrics[name, "score_difference"] = score - strong
+                cost, cost_of_strong = (
+                    known_mean(self.values(realised.cost, own, rows))
+                    for own in (routes, self.fixed[STRONG])
+                )
+                metrics[name, "cost_ratio"] = cost / cost_of_strong if cost_of_strong else NAN
         for metric in ("score", "cost", "utility"):
             by_model = [known_mean(column) for column in tables[metric][rows].T]
             metrics[RANDOM, metric] = known_mean(by_model)

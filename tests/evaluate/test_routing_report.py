@@ -80,7 +80,9 @@ def test_figures_are_those_of_the_metrics(data, routes):
             routed_score(test, [weak] * 60),
             routed_score(test, [strong] * 60),
         ),
-        "collapse_index": routing_collapse_index(test, routes, strong=strong),
+        "collapse_index": routing_collapse_index(test, routes),
+        "cost_ratio": routed_cost(test, routes) / routed_cost(test, [strong] * 60),
+        "score_difference": routed_score(test, routes) - routed_score(test, [strong] * 60),
         "break_even_queries": supervision_break_even(*costs),
         "supervision_cost_ratio": supervision_cost_ratio(*costs, 100_000),
     }
@@ -107,7 +109,9 @@ def test_figures_are_those_of_the_metrics(data, routes):
     for crossfit, name in ((True, "oracle_crossfitted"), (False, "oracle_naive")):
         oracle = oracle_utility(test, **scale, crossfit=crossfit)
         assert found.get("utility", name)[0] == pytest.approx(oracle)
-    assert found.names == {"best_single_model": best, "cheapest_model": weak}
+    assert found.names == {
+        "best_single_model": best, "cheapest_model": weak, "strong_model": strong
+    }  # fmt: skip
     assert (found.n_queries, found.level, found.in_hindsight) == (60, 0.95, False)
     assert found.oracle_label == "oracle, cross-fitted"
 
@@ -229,7 +233,7 @@ def test_the_strong_model_of_the_gap_is_chosen_by_score_and_the_best_one_by_util
     scores = np.tile(np.array([0.6, 0.65, 0.2])[None, :, None, None], (10, 1, 2, 1))
     train = Outcomes.from_array(scores, costs=[2.0, 10.0, 1.0])
     found = routing_report(train, [0] * 10, train=train, cost_weight=0.5, n_resamples=2)
-    assert found.names == {"best_single_model": 0, "cheapest_model": 2}
+    assert found.names == {"best_single_model": 0, "cheapest_model": 2, "strong_model": 1}
     assert found.get("gap_recovered")[0] == pytest.approx((0.6 - 0.2) / (0.65 - 0.2))
     assert "strong_model" not in set(found.table["strategy"])
 
@@ -244,7 +248,7 @@ def test_without_costs_figures_of_costs_are_left_out(data, routes, costs):
     assert found.get("utility") == found.get("score")
     needs_costs = {"gap_recovered", "collapse_index", "break_even_queries"}
     assert not needs_costs & set(found.table["metric"])
-    assert set(found.names) == {"best_single_model"}
+    assert set(found.names) == {"best_single_model", "strong_model"}
     assert "router" in repr(found)
 
 
@@ -258,13 +262,13 @@ def test_one_outcome_per_pair_leaves_regret_unknown_and_warns(data, routes):
 
 
 def test_undefined_metrics_are_gaps_without_a_warning():
-    # The strong model is the cheapest, so that there is nothing to collapse from.
+    # The strong model is the cheapest, so that there is no gap to recover.
     scores = np.tile(np.array([1.0, 0.0])[None, :, None, None], (5, 1, 2, 1))
     outcomes = Outcomes.from_array(scores, costs=[1.0, 2.0])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         found = routing_report(outcomes, [0] * 5, n_resamples=5)
-    assert np.isnan(found.get("collapse_index")[0])
+    assert found.get("collapse_index")[0] == 0
     assert np.isnan(found.get("gap_recovered")).all()
 
 
@@ -330,7 +334,7 @@ def test_names_of_several_types_are_not_confused():
     outcomes = Outcomes.from_array(scores, models=models, costs=[3.0, 1.0, 2.0])
     found = routing_report(outcomes, ["1", 2, "a"] * 2, n_resamples=5)
     assert found.get("score")[0] == pytest.approx(0.5)
-    assert found.names == {"best_single_model": "1", "cheapest_model": 2}
+    assert found.names == {"best_single_model": "1", "cheapest_model": 2, "strong_model": "1"}
 
 
 # ---- bad input -----------------------------------------------------------------------

@@ -1,11 +1,15 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.collections import LineCollection
 
 from dars_sklearn import (
     DeferralCurveDisplay,
     DistributionalRouter,
     Outcomes,
+    cost_at_quality,
     deferral_curve,
     tune_cost_weight,
 )
@@ -129,3 +133,35 @@ def test_routed_pairs_without_outcomes_can_be_skipped(data):
         DeferralCurveDisplay.from_estimator(router, data.X[60:], outcomes)
     display = DeferralCurveDisplay.from_estimator(router, data.X[60:], outcomes, missing="skip")
     assert np.isfinite(display.line_.get_ydata()).all()
+
+
+def test_the_cost_at_quality_is_marked_with_its_intervals(data):
+    result = cost_at_quality(DistributionalRouter(), data.X, data.outcomes, max_loss=[0.02, 0.2])
+    display = DeferralCurveDisplay.from_cost_at_quality(result, name="kNN")
+    np.testing.assert_allclose(display.line_.get_xdata(), result.curve.cost)
+    assert display.mark_ is None
+    assert display.ax_.get_title() == "score against cost on held-out queries"
+    own = result.get(0.02)
+    assert display.quality_marks_[0].get_xydata().tolist() == [[own.cost, own.score]]
+    label = f"cost ratio {own.cost_ratio[0]:.2f} within two points"
+    verdict = "" if own.is_within else ", not shown"
+    assert display.quality_marks_[0].get_label() == label + verdict
+    ends = [
+        lines.get_segments()[0] for lines in display.ax_.collections
+        if isinstance(lines, LineCollection)
+    ]  # fmt: skip
+    cost_ends = [end * result.best_cost for end in own.cost_ratio[1:]]
+    np.testing.assert_allclose(ends[0][:, 0], cost_ends)
+    np.testing.assert_allclose(
+        ends[1][:, 1], [result.best_score + end for end in own.score_difference[1:]]
+    )
+    heights = [line.get_ydata()[0] for line in display.ax_.lines if len(line.get_xdata()) == 2]
+    for loss in (0.02, 0.2):
+        assert np.isclose(heights, result.best_score - loss).any()
+
+
+def test_a_loss_that_no_cost_weight_keeps_has_no_mark(data):
+    result = cost_at_quality(DistributionalRouter(), data.X, data.outcomes, max_loss=0.0)
+    refused = result.results[0]._replace(cost_weights=(np.nan, np.nan))
+    display = DeferralCurveDisplay.from_cost_at_quality(replace(result, results=(refused,)))
+    assert display.quality_marks_ == []
