@@ -19,7 +19,7 @@ EXAMPLES = sorted(ROOT.glob("examples/plot_*.py"))
 BENCHMARKS = sorted(ROOT.glob("benchmarks/*.py"))
 PICTURES = {
     "plot_design": ["design.png"],
-    "plot_does_it_help": ["deferral_curve.png"],
+    "plot_does_it_help": ["cost_at_quality.png", "deferral_curve.png"],
     "plot_label_noise": ["label_noise.png", "reliability.png"],
     "plot_smoothing_search": ["smoothing_search.png"],
 }

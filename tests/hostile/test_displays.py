@@ -290,7 +290,7 @@ def test_any_texts_and_values_are_drawn(models, n_queries):
 def test_the_first_table_of_a_report_has_the_main_metrics_and_no_empty_columns(data):
     report = evaluate_router(DistributionalRouter(), data.X, data.outcomes, n_resamples=50)
     html = report._repr_html_()
-    first, others, shares = html.split("<table")[1:]
+    first, others, shares, _ = html.split("<table")[1:]
     assert cells(first)[0] == ["", "score", "cost", "utility", "gain over best single model"]
     assert [row[0] for row in cells(first)][1:3] == ["router", "shuffled labels"]
     names = [row[0] for row in cells(others)[1:]]

@@ -24,8 +24,8 @@ from dars_sklearn import (
     tune_cost_weight,
 )
 from dars_sklearn.evaluate._cross_val import make_splits
-from dars_sklearn.evaluate._repeated_queries import query_identities
 from dars_sklearn.exceptions import UsageWarning
+from dars_sklearn.outcomes._query_identities import query_identities
 
 pytestmark = pytest.mark.filterwarnings("ignore::dars_sklearn.exceptions.UndefinedMetricWarning")
 
@@ -35,7 +35,7 @@ TEXTS = [
     for seed in range(N_TEXTS)
 ]
 # The nearest training query: a copy of the query, if there is one.
-NEAREST = DistributionalRouter(KNeighborsRegressor(1), cost_weight=0.0)
+NEAREST = DistributionalRouter(KNeighborsRegressor(1), cost_weight=0.0, calibration=None)
 FEATURES = np.random.default_rng(0).normal(size=(N_TEXTS, 4))
 FAST = {"n_resamples": 20}
 
@@ -289,7 +289,7 @@ def test_metrics_of_a_curve_that_are_left_out_are_named():
     X, outcomes, _ = sparse_log()
     router = DistributionalRouter(KNeighborsRegressor(5), heads="model")
     report = evaluate_router(router, X, outcomes, missing="skip", **FAST)
-    (note,) = notes_about("AIQ, APGR, CPT(50 %), CPT(80 %) and quality-neutral cost", report.notes)
+    (note,) = notes_about("AIQ, APGR, CPT(50 %) and CPT(80 %)", report.notes)
     assert "a query is routed to a model that has no outcome for it" in note
     fixed = DistributionalRouter(KNeighborsRegressor(5), target="utility")
     complete = Outcomes.from_array(np.ones((80, 2)), costs=[1.0, 2.0])

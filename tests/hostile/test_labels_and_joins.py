@@ -445,7 +445,8 @@ def test_repeated_texts_are_refused_with_the_way_to_keep_them():
     with pytest.raises(ValueError, match=r"repeated: query 'Summarise this.'.*ids.*with_texts"):
         Outcomes.from_array([[1, 0], [0, 1], [1, 1]], queries=texts)
     outcomes = Outcomes.from_array([[1, 0], [0, 1], [1, 1]]).with_texts(texts)
-    DistributionalRouter(make_pipeline(TfidfVectorizer(), Ridge())).fit(texts, outcomes)
+    text_model = make_pipeline(TfidfVectorizer(), Ridge())
+    DistributionalRouter(text_model, calibration=None).fit(texts, outcomes)
     table = outcomes.to_frame().assign(text=[text for text in texts for _ in range(2)])
     again = Outcomes.from_frame(table, text="text")
     assert (len(again), again.texts.tolist()) == (3, texts)

@@ -458,8 +458,10 @@ def test_a_plan_does_not_silence_warnings_of_others():
 
 def test_each_fold_predicts_its_test_queries_once():
     X, outcomes = numbered_queries(12)
-    router = DistributionalRouter(RecordingRegressor())
-    predictions = recorded_predictions(evaluate_router, router, X, outcomes, cv=3, **FAST)
+    router = DistributionalRouter(RecordingRegressor(), calibration=None)
+    predictions = recorded_predictions(
+        evaluate_router, router, X, outcomes, cv=3, inner_cv=None, **FAST
+    )
     assert len(predictions) == 3 * 3  # the router and two controls
 
 

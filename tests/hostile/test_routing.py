@@ -183,6 +183,9 @@ CHANGES = {
     "risk_aversion": [0.0, 2.0],
     "n_jobs": [1, 2],
     "random_state": [1],
+    "label_prior": ["features"],
+    "calibration": [None, 3],
+    "gain_threshold": [1.0],
     "aggregator": [OutcomeAggregator(smoothing=4.0)],
     "aggregator__smoothing": [4.0, "auto"],
     "aggregator__prior": ["global"],
@@ -215,7 +218,10 @@ def test_a_change_after_fit_takes_effect_or_is_refused(data, target, name, value
         refused = None
     if refused is not None:
         named = {"aggregator": "aggregator__smoothing"}.get(name, name)
-        pattern = f"^{named} was .* in fit and is .* fixed at fit time|^target='choice' compares"
+        pattern = (
+            f"^{named} was .* in fit and is .* fixed at fit time"
+            "|^target='choice' (compares|learns)|^gain_threshold=.* needs standard errors"
+        )
         assert re.search(pattern, refused)
         for method in (router.predict, lambda X: router.score(X, data.outcomes)):
             with pytest.raises(ValueError, match=re.escape(refused)):
@@ -250,7 +256,9 @@ def sparse_log(data):
 @pytest.fixture
 def eager():
     """A router that often chooses the model with few outcomes."""
-    return DistributionalRouter(KNeighborsRegressor(3), risk_aversion=0.0, cost_weight=0.02)
+    return DistributionalRouter(
+        KNeighborsRegressor(3), risk_aversion=0.0, cost_weight=0.02, calibration=None
+    )
 
 
 def test_cross_validation_of_a_model_with_few_rows_names_a_cure_that_works(data, sparse_log, eager):
