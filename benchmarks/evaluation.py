@@ -1,6 +1,6 @@
 """Speed of the evaluation, coverage of its intervals, and how often promises are kept.
 
-    python benchmarks/evaluation.py [speed | coverage | budget] [--repetitions N]
+    python benchmarks/evaluation.py [speed | coverage | budget | quality] [--repetitions N]
 
 speed       Time and peak memory of a bootstrap of 2,000 resamples of 20,000 queries x 6 models: of
             the resampling alone and of ``routing_report``, compared with a plain loop over the
@@ -9,10 +9,14 @@ coverage    How often 95 % intervals contain the truth (2,000 repetitions, 100 a
             for a router that ignores the query, compared with random routing with matched model
             shares (a difference of 0), and for a useful router, compared with the best single
             model.
-budget      How often ``tune_cost_weight`` keeps its budget, or its minimum score, on new data
-            (1,000 repetitions). It promises 90 %.
+budget      How often ``tune_cost_weight`` keeps its budget, its minimum score, or its maximum loss
+            of score relative to the best single model, on new data (1,000 repetitions). It promises
+            90 %.
+quality     How often the 95 % intervals of ``cost_at_quality`` contain the true cost ratio and
+            score difference of its routes, and how often the loss is not higher than allowed, for
+            all choices and for those that are shown to be within it (1,000 repetitions).
 
-Without a name, all three are run. Seeds are 0, 1, 2, ...
+Without a name, all of them are run. Seeds are 0, 1, 2, ...
 """
 
 import argparse
@@ -27,6 +31,7 @@ from sklearn.linear_model import Ridge
 from dars_sklearn import (
     DistributionalRouter,
     OutcomeAggregator,
+    cost_at_quality,
     deferral_curve,
     evaluate_router,
     routing_report,
@@ -185,37 +190,123 @@ def budget(repetitions, parallel):
     for name, estimator in (("ridge", Ridge()), ("kNN", None)):
         for promise in (
             {"budget": 4.0}, {"budget": 2.5}, {"budget": 4.0, "n_queries": 100},
-            {"min_score": 0.55},
+            {"min_score": 0.55}, {"max_loss": 0.01}, {"max_loss": 0.03},
         ):  # fmt: skip
             rows = parallel(
                 delayed(try_promise)(population, DistributionalRouter(estimator), promise, seed)
                 for seed in range(repetitions)
             )
-            kept, relative_value = np.mean(rows, axis=0)
+            kept, relative_value = np.nanmean(rows, axis=0)
+            n_refused = int(np.isnan(rows)[:, 0].sum())
             text = ", ".join(f"{key}={value}" for key, value in promise.items())
-            print(f"  {name:6s}{text:32s}{kept:7.1%}   {relative_value:.3f}")
+            refused = f"   ({n_refused} not promised)" if n_refused else ""
+            print(f"  {name:6s}{text:32s}{kept:7.1%}   {relative_value:.3f}{refused}")
 
 
 def try_promise(population, router, promise, seed):
-    """Whether a promise is kept on new queries, and the value relative to the promised one."""
+    """Whether a promise is kept on new queries, and the value relative to the promised one.
+
+    The value of a loss is the cost relative to that of the best single model. NaN where nothing
+    can be promised.
+    """
     order = np.random.default_rng(seed).permutation(len(population.outcomes))
     train, new = order[:200], order[200 : 200 + promise.get("n_queries", 8000)]
     X, outcomes = population.X[train], population.outcomes[train]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        choice = tune_cost_weight(router, X, outcomes, random_state=seed, **promise)
+        try:
+            choice = tune_cost_weight(router, X, outcomes, random_state=seed, **promise)
+        except ValueError as error:
+            if "max_loss" in promise and "cannot be promised" in str(error):
+                return np.nan, np.nan
+            raise
         router.set_params(cost_weight=choice.cost_weight)
         routes = router.fit(X, outcomes).predict(population.X[new])
     if "budget" in promise:
         cost = routed_cost(population.outcomes[new], routes)
         return cost <= promise["budget"], cost / promise["budget"]
     score = routed_score(population.outcomes[new], routes)
+    if "max_loss" in promise:
+        best = np.full(len(new), choice.best_model, dtype=object)
+        difference = score - routed_score(population.outcomes[new], best)
+        costs = (routed_cost(population.outcomes[new], own) for own in (routes, best))
+        return difference >= -promise["max_loss"], next(costs) / next(costs)
     return score >= promise["min_score"], score / promise["min_score"]
+
+
+# ---- cost at quality ---------------------------------------------------------------
+
+
+def quality(repetitions, parallel):
+    """Print how often intervals of the cost at quality contain the truth, and losses are kept."""
+    population = make_routing_outcomes(40_000, 4, 2, 2, random_state=0)
+    print(
+        f"\nCost at the quality of the best single model, 95 % intervals ({repetitions} "
+        "repetitions, 200 training queries, ridge): intervals that contain the true cost ratio, "
+        "and the true score difference; true loss not higher than allowed: all; share shown to be "
+        "within; of these, true loss not higher; mean true cost ratio"
+    )
+    for n_test in (200, 800):
+        for confidence in (0.5, 0.9, 0.975):
+            rows = np.array(
+                parallel(
+                    delayed(try_cost_at_quality)(population, n_test, confidence, seed)
+                    for seed in range(repetitions)
+                )
+            )
+            for number, max_loss in enumerate((0.0, 0.01, 0.02)):
+                in_ratio, in_difference, kept, shown, ratio = rows[:, number].T
+                print(
+                    f"  {n_test} test queries, confidence {confidence}, max_loss={max_loss}: "
+                    f"{in_ratio.mean():.1%}, {in_difference.mean():.1%}; {kept.mean():.1%}; "
+                    f"{shown.mean():.1%}; {kept[shown > 0].mean():.1%}; {ratio.mean():.3f}"
+                )
+
+
+def try_cost_at_quality(population, n_test, confidence, seed):
+    """Compare the figures of each loss with those of the same routes on the whole population."""
+    order = np.random.default_rng(seed).permutation(len(population.outcomes))
+    train, test, rest = order[:200], order[200 : 200 + n_test], order[200:]
+    X, outcomes = population.X[train], population.outcomes[train]
+    router = DistributionalRouter(Ridge(), calibration=None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        result = cost_at_quality(
+            router, X, outcomes, X_test=population.X[test],
+            outcomes_test=population.outcomes[test], confidence=confidence, n_resamples=1000,
+            random_state=seed,
+        )  # fmt: skip
+        fitted = router.fit(X, outcomes)
+        lines = fitted.utility_lines(population.X[rest])
+    score = population.outcomes.pair_statistics().mean_score[rest]
+    cost = population.outcomes.pair_statistics().mean_cost[rest]
+    best = np.full(len(rest), list(fitted.models_).index(result.best_model))
+    rows, figures = np.arange(len(rest)), []
+    for own in result.results:
+        weight = own.cost_weights[0]
+        routes = best if np.isnan(weight) else lines.utilities(weight).argmax(axis=1)
+        ratio = cost[rows, routes].mean() / cost[rows, best].mean()
+        difference = (score[rows, routes] - score[rows, best]).mean()
+        figures.append(
+            (
+                own.cost_ratio.low - 1e-9 <= ratio <= own.cost_ratio.high + 1e-9,
+                own.score_difference.low - 1e-9 <= difference <= own.score_difference.high + 1e-9,
+                difference >= -own.max_loss - 1e-9,
+                own.is_within,
+                ratio,
+            )
+        )
+    return figures
 
 
 def main():
     """Run the benchmarks that are named on the command line, or all of them."""
-    benchmarks = {"speed": (speed, 1), "coverage": (coverage, 2000), "budget": (budget, 1000)}
+    benchmarks = {
+        "speed": (speed, 1),
+        "coverage": (coverage, 2000),
+        "budget": (budget, 1000),
+        "quality": (quality, 1000),
+    }
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", choices=[*benchmarks, []], default=[])
     parser.add_argument("--repetitions", type=int)

@@ -3,12 +3,14 @@
     python benchmarks/paper_protocol.py                        # the bundled data
     python benchmarks/paper_protocol.py --data dars --subset math-500 [--folder FOLDER]
 
-Each router family is trained on distribution labels, and on 100 single-shot draws (seeds 42 to
-141). Routes are evaluated on held-out queries in two views: other paraphrases ("rewrites"), and
-repeated samples of the original wording ("decodings"). Two curves follow: utility against the
+Each router family is trained on distribution labels with 10 training seeds (42, and those from 142
+on), and on 100 single-shot draws (seeds 42 to 141, each also that of its training), without
+calibration. Routes are evaluated on held-out queries in two views: other paraphrases ("rewrites"),
+and repeated samples of the original wording ("decodings"). Two curves follow: utility against the
 number of outcomes per (query, model) pair, with all queries, and at an equal total number of
 generations, where fewer outcomes per pair mean more queries. Intervals of the comparison are 95 %,
-by paired bootstrap over test queries; those of the curves are over draws of the training outcomes.
+over test queries, draws and training seeds; those of the curves are over draws of the training
+outcomes, each with its own training seed.
 
 Writes ``paper_protocol.csv`` (the comparison), ``paper_protocol_curves.csv`` and
 ``paper_protocol.png``. Requires the extras ``torch``, ``text`` and ``plot``.
@@ -80,13 +82,27 @@ def select_paraphrases(outcomes, paraphrases):
     )
 
 
-def encode_queries(features, train, test):
-    """Features of the paper: TF-IDF of single words and of two in a row, or MiniLM."""
+def encode_queries(features, train, test, descriptions=()):
+    """Features of the paper: TF-IDF of single words and of two in a row, or MiniLM.
+
+    Returns those of the training queries, of the test queries, and of the descriptions of the
+    models, on which TF-IDF is fitted as well.
+    """
+    texts = (train, test, list(descriptions))
     if features == "tfidf":
-        vectorizer = TfidfVectorizer(ngram_range=(1, 2), max_features=20_000)
-        return vectorizer.fit_transform(train), vectorizer.transform(test)
-    encoder = QueryEncoder(minilm_folder()).fit(train)
-    return encoder.transform(train), encoder.transform(test)
+        encoder = TfidfVectorizer(ngram_range=(1, 2), max_features=20_000)
+        encoder.fit([*train, *descriptions])
+    else:
+        encoder = QueryEncoder(minilm_folder()).fit(train)
+    return [encoder.transform(own) if len(own) else None for own in texts]
+
+
+def encode_for_graph_router(features, train, test, models):
+    """Features of the queries, and the vectors of the models by name, as in the released code."""
+    texts = [f"{model}. Large language model." for model in models]
+    X, X_test, vectors = encode_queries(features, train, test, texts)
+    vectors = vectors.toarray() if features == "tfidf" else vectors
+    return X, X_test, dict(zip(models, vectors, strict=True))
 
 
 def minilm_folder():
@@ -101,18 +117,22 @@ def minilm_folder():
 # ---- comparison of labels ----------------------------------------------------------
 
 
-def compare_labels(features, outcomes, views, arguments):
+def compare_labels(features, features_of_graph_router, outcomes, views, arguments):
     """Compare both kinds of labels; one row per features, family and view; and the baselines."""
     rows, baselines = [], {}
-    for name_of_features, (X, X_test) in features.items():
+    for name_of_features in features:
         for family in list_routers():
-            router = make_router(
-                family, arguments.preset, cost_weight=COST_WEIGHT, random_state=arguments.seed
-            )
+            X, X_test, _ = features[name_of_features]
+            settings = {}
+            if (family, arguments.preset) == ("graph-router", "paper"):
+                X, X_test, descriptions = features_of_graph_router[name_of_features]
+                settings["estimator__descriptions"] = descriptions
+            router = make_router(family, arguments.preset, cost_weight=COST_WEIGHT, **settings)
             comparison, seconds = time_call(
                 lambda router=router, X=X, X_test=X_test: compare_supervision(
                     router, X, outcomes, X_test=X_test, outcomes_test=views["rewrites"],
-                    n_draws=arguments.draws, n_jobs=arguments.jobs, random_state=arguments.seed,
+                    n_draws=arguments.draws, n_training_seeds=arguments.training_seeds,
+                    n_jobs=arguments.jobs, random_state=arguments.seed,
                 )
             )  # fmt: skip
             for view, test_outcomes in views.items():
@@ -123,6 +143,7 @@ def compare_labels(features, outcomes, views, arguments):
                 row |= table.loc["utility"].to_dict()
                 row["instability_difference"] = table.loc["instability", "difference"]
                 row["agreement"] = table.loc["agreement", "single_shot"]
+                row["seed_agreement"] = table.loc["agreement", "distribution"]
                 rows.append(row)
             print(f"{name_of_features} {family}: {seconds:.0f} s", flush=True)
     return pd.DataFrame(rows), baselines
@@ -140,6 +161,7 @@ def compute_curves(features, outcomes, test_outcomes, arguments):
             family,
             aggregator=OutcomeAggregator(cost_scaling=cost_range),
             cost_weight=COST_WEIGHT,
+            calibration=None,
         )
         for curve in ("all_queries", "equal_total"):
             for n_outcomes in NUMBERS_OF_OUTCOMES:
@@ -162,7 +184,7 @@ def compute_curves(features, outcomes, test_outcomes, arguments):
 
 def utility_of_design(router, features, outcomes, test_outcomes, n_outcomes, n_queries, seed):
     """Utility of a router that is trained on some queries, with some outcomes per pair."""
-    X, X_test = features
+    X, X_test, _ = features
     scale = {"cost_weight": COST_WEIGHT, "cost_range": router.aggregator.cost_scaling}
     rng = np.random.default_rng(seed)
     chosen = rng.permutation(len(outcomes))[:n_queries]
@@ -251,6 +273,7 @@ if __name__ == "__main__":
     parser.add_argument("--features", nargs="+", choices=["tfidf", "minilm"])
     parser.add_argument("--preset", choices=["default", "paper"], default="default")
     parser.add_argument("--draws", type=int, default=100)
+    parser.add_argument("--training-seeds", type=int, default=10, help="1 is the paper's number")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--seed", type=int, default=42)
     parser.add_argument("--out", type=Path, default=Path("paper_protocol"), help="without suffix")
@@ -259,7 +282,13 @@ if __name__ == "__main__":
     queries, outcomes, test_queries, views = load_data(arguments)
     print(f"{len(queries)} training queries, {len(test_queries)} test queries")
     features = {name: encode_queries(name, queries, test_queries) for name in arguments.features}
-    comparison, baselines = compare_labels(features, outcomes, views, arguments)
+    features_of_graph_router = {
+        name: encode_for_graph_router(name, queries, test_queries, outcomes.models)
+        for name in arguments.features
+    }
+    comparison, baselines = compare_labels(
+        features, features_of_graph_router, outcomes, views, arguments
+    )
     features_of_curves = features[arguments.features[-1]]
     curves = compute_curves(features_of_curves, outcomes, views["rewrites"], arguments)
     comparison.to_csv(arguments.out.with_suffix(".csv"), index=False)

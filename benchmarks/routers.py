@@ -1,10 +1,20 @@
-"""Speed of the router families: fitting, prediction, and the latency of one query.
+"""Quality of the router families on the bundled data, and their speed.
 
-    python benchmarks/routers.py [--large 20000]
+    python benchmarks/routers.py quality [--seeds 5] [--families mlp equirouter] [--plain]
+    python benchmarks/routers.py speed [--large 20000]
 
+Quality: every family is trained on the training queries with several seeds, and routes the
+held-out queries, whose outcomes are a second set. Printed are the gain in utility over the best
+single model of the training outcomes, with a paired 95 % interval over test queries of the mean
+over seeds; the Routing Collapse Index; the share of queries that go to the most expensive model;
+and the cost relative to that of the best single model. A plain ``MLPClassifier`` of the model with
+the best label, without a router, is a row of the table. ``--plain`` leaves calibration out.
+
+Speed: fitting, prediction, and the latency of one query, from a text to the name of a model; with
 384 dense features and 6 models. Neural families are trained for a fixed number of epochs, and
-compared with a plain torch loop over the same module, loss, optimiser and batches. The latency is
-that from a text to the name of a model. Requires the extras ``torch`` and ``text``.
+compared with a plain torch loop over the same module, loss, optimiser and batches.
+
+Requires the extras ``torch`` and ``text``.
 """
 
 import argparse
@@ -12,14 +22,79 @@ import argparse
 import numpy as np
 import torch
 from _timing import time_call
-from paper_protocol import minilm_folder
+from paper_protocol import encode_queries, minilm_folder
 from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 
-from dars_sklearn import Outcomes, QueryEncoder, list_routers, make_router
+from dars_sklearn import OutcomeAggregator, Outcomes, QueryEncoder, list_routers, make_router
 from dars_sklearn.datasets import load_smol_outcomes
+from dars_sklearn.metrics import best_single_model, routing_collapse_index
+from dars_sklearn.metrics._realised_values import RealisedValues
 
 N_EPOCHS = 5
+BASELINES = ("best single model", "MLPClassifier")
+
+
+# ---- quality -----------------------------------------------------------------------
+
+
+def print_quality(arguments):
+    """Print the quality of each family, for both kinds of features and several cost weights."""
+    data = load_smol_outcomes()
+    train = ~data.is_test
+    queries, test_queries = data.queries[train], data.queries[data.is_test]
+    outcomes, test = data.outcomes[train], data.test_outcomes
+    settings = {"calibration": None} if arguments.plain else {}
+    for features in arguments.features:
+        X, X_test, _ = encode_queries(features, queries, test_queries)
+        for cost_weight in arguments.cost_weights:
+            print(f"{features}, cost weight {cost_weight}: gain, interval, collapse, share, cost")
+            best = best_single_model(outcomes, cost_weight=cost_weight)
+            for name in (*BASELINES, *arguments.families):
+                is_fixed = name in ("best single model", "knn")
+                routes = [
+                    route(name, X, outcomes, X_test, cost_weight, best, seed, settings)
+                    for seed in range(1 if is_fixed else arguments.seeds)
+                ]
+                figures = describe_quality(outcomes, test, routes, best, cost_weight)
+                print(f"  {name:18s} {figures}", flush=True)
+
+
+def route(name, X, outcomes, X_test, cost_weight, best, seed, settings):
+    """Routes of a family, or of a baseline, to the test queries."""
+    if name == "best single model":
+        return np.full(X_test.shape[0], best, dtype=object)
+    if name == "MLPClassifier":
+        labels = OutcomeAggregator().fit_aggregate(outcomes)
+        utility = labels.quality - cost_weight * labels.scaled_cost
+        choice = outcomes.models[utility.argmax(axis=1)]
+        return MLPClassifier(max_iter=400, random_state=seed).fit(X, choice).predict(X_test)
+    router = make_router(name, cost_weight=cost_weight, random_state=seed, **settings)
+    return router.fit(X, outcomes).predict(X_test)
+
+
+def describe_quality(outcomes, test, routes, best, cost_weight):
+    """Figures of the routes of several seeds, as text."""
+    cost_range = OutcomeAggregator().fit(outcomes).cost_range_
+    realised = RealisedValues(test, cost_weight, cost_range)
+    fixed = np.full(len(test), best, dtype=object)
+    gains = [realised.routed("utility", own) - realised.routed("utility", fixed) for own in routes]
+    gain = np.mean(gains, axis=0)
+    margin = 1.96 * gain.std(ddof=1) / len(gain) ** 0.5
+    collapse = np.mean([routing_collapse_index(test, own) for own in routes])
+    most_expensive = realised.models[realised.cost.mean(axis=0).argmax()]
+    share = np.mean([own == most_expensive for own in routes])
+    cost = np.mean([realised.routed("cost", own) for own in routes])
+    relative_cost = cost / realised.routed("cost", fixed).mean()
+    mean = gain.mean()
+    return (
+        f"{mean:+.4f} [{mean - margin:+.4f}, {mean + margin:+.4f}]  "
+        f"{collapse:.3f}  {share:.2f}  {relative_cost:.2f}"
+    )
+
+
+# ---- speed -------------------------------------------------------------------------
 
 
 def time_torch_loop(router, X, outcomes):
@@ -46,9 +121,9 @@ def make_training_data(head, X, capability):
     """Inputs and targets of the size that the network is trained on, as tensors."""
     blocks = [capability.quality, capability.scaled_cost, capability.risk][: len(head.blocks_)]
     inputs, targets = X, np.hstack(blocks)
-    if hasattr(head, "cost_weights"):  # every query is repeated for each cost weight
+    if hasattr(head, "cost_weights_"):  # every query is repeated for each cost weight
         quality, cost = blocks[:2]
-        weights = head.cost_weights
+        weights = head.cost_weights_
         inputs = np.concatenate([np.column_stack([X, np.full(len(X), w)]) for w in weights])
         targets = np.concatenate([quality - weight * cost for weight in weights])
     sample_weight = np.ones(len(targets))
@@ -65,7 +140,7 @@ def print_speed(n_queries):
     )
     print(f"{n_queries} queries, 384 features, 6 models")
     for name in list_routers():
-        router = make_router(name, random_state=0, risk_aversion=0.2)
+        router = make_router(name, random_state=0, calibration=None)
         is_neural = "max_epochs" in getattr(router.estimator, "get_params", dict)()
         if is_neural:
             router.set_params(estimator__max_epochs=N_EPOCHS, estimator__early_stopping=False)
@@ -90,8 +165,19 @@ def print_latency(encoder, name):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("what", choices=["quality", "speed"])
+    parser.add_argument("--seeds", type=int, default=5, help="seeds of each family")
+    parser.add_argument("--families", nargs="+", default=list_routers(), choices=list_routers())
+    parser.add_argument("--features", nargs="+", choices=["tfidf", "minilm"])
+    parser.add_argument("--cost-weights", nargs="+", type=float, default=[0.0, 0.05, 0.3])
+    parser.add_argument("--plain", action="store_true", help="without calibration")
+    parser.set_defaults(features=["tfidf", "minilm"])
     parser.add_argument("--large", type=int, default=20_000, help="queries of the larger table")
-    for n_queries in (400, parser.parse_args().large):
-        print_speed(n_queries)
-    print_latency(QueryEncoder(TfidfVectorizer()), "TF-IDF")
-    print_latency(QueryEncoder(minilm_folder()), "MiniLM")
+    arguments = parser.parse_args()
+    if arguments.what == "quality":
+        print_quality(arguments)
+    else:
+        for n_queries in (400, arguments.large):
+            print_speed(n_queries)
+        print_latency(QueryEncoder(TfidfVectorizer()), "TF-IDF")
+        print_latency(QueryEncoder(minilm_folder()), "MiniLM")
