@@ -9,15 +9,12 @@ from sklearn.base import clone
 from sklearn.utils import _safe_indexing, check_random_state
 
 from dars_sklearn.labels._posterior_labels import fit_posterior_model, posterior_labels
-from dars_sklearn.routing._calibration import (
-    fit_calibration,
-    mean_precision,
-    predict_held_out,
-)
+from dars_sklearn.routing._calibration import fit_calibration, predict_held_out
 from dars_sklearn.routing._calibration_folds import calibration_folds
 from dars_sklearn.routing._estimator import make_seeds, params_of_rows
 from dars_sklearn.routing._heads import fit_heads
 from dars_sklearn.routing._held_out import FoldPrediction, HeldOut, Observed
+from dars_sklearn.routing._pair_precision import mean_precision
 from dars_sklearn.routing._query_effects import estimate_model_means
 from dars_sklearn.routing._targets import TARGETS, LabelSource
 from dars_sklearn.utility import unscale_score
@@ -72,8 +69,8 @@ class Learner:
         Folds in which queries are held out.
     cost_weight, risk_aversion : float
         Weights of the router.
-    groups : ndarray of int of shape (n_queries,)
-        Groups of queries that share a fold.
+    groups : ndarray of int of shape (n_queries,) or None
+        Groups of queries that share a fold; None where nothing is held out.
     fit_params : dict
         Passed to the fit of each head.
     random_state : int, RandomState instance or None

@@ -79,10 +79,29 @@ class DistributionalRouter(MetaEstimatorMixin, BaseEstimator):
         One clone of the estimator for all columns; one each for quality, cost and risk; or one
         per model, fitted on the queries that have outcomes of it: for sparse logs, in which each
         query was sent to one or two models only.
+    label_prior : {"aggregator", "features"}, default="aggregator"
+        What labels are smoothed towards. "aggregator" leaves that to the aggregator. With
+        "features", the quality of each pair is the posterior mean of its expected score: its
+        prior mean is predicted from the features by heads that have not seen the query, and the
+        outcomes of the query, those of other models included, weigh as much as they are worth.
+        The labels are made anew in each fold, with as many fits as there are folds.
+    calibration : None, "auto", int or splitter, default="auto"
+        Folds in which predictions are calibrated: deviations from the models' means are
+        multiplied by slopes of observed on predicted deviations, between 0 and 1, of queries
+        that the heads have not seen. Where features do not tell models apart, the slope is about
+        0 and the router chooses the best model on average; without it, it would choose the model
+        whose prediction has the luckiest error. "auto" is five folds. There are as many
+        additional fits as folds. Copies of a query share a fold: rows of equal label, text or
+        features. None leaves predictions as they are.
+    gain_threshold : float, default=0.0
+        Number of standard errors of the predicted gain by which a model must be better than the
+        best model on average before it is chosen instead: the utilities of all other models are
+        lowered by so much. For users who want to leave their default model only where it surely
+        pays; it costs some of the gain on average. Can be changed after fit.
     n_jobs : int or None, default=None
-        Number of heads, or of columns, fitted in parallel.
+        Number of folds, heads or columns fitted in parallel.
     random_state : int, RandomState instance or None, default=None
-        Seed of the clones.
+        Seed of the clones and of the folds.
 
     Attributes
     ----------
@@ -112,10 +131,11 @@ class DistributionalRouter(MetaEstimatorMixin, BaseEstimator):
 
     Notes
     -----
-    After fit, ``cost_weight`` and ``risk_aversion`` can be changed as described above, and
-    ``n_jobs`` has no effect. All other parameters, including those of the aggregator, are fixed
-    at fit time: predictions with a changed one are refused until the router is fitted again. As
-    everywhere in scikit-learn, changes within the estimator have no effect before the next fit.
+    After fit, ``cost_weight``, ``risk_aversion`` and ``gain_threshold`` can be changed as described
+    above, and ``n_jobs`` has no effect. All other parameters, including those of the aggregator,
+    are fixed at fit time: predictions with a changed one are refused until the router is fitted
+    again. As everywhere in scikit-learn, changes within the estimator have no effect before the
+    next fit.
 
     Predicted costs are brought to the range from the lowest to the highest cost of a training
     outcome, however costs are scaled, and predicted quality to the range of scores; for the
@@ -231,6 +251,9 @@ class DistributionalRouter(MetaEstimatorMixin, BaseEstimator):
             per model or the target is "choice"; or if a model has none.
         RiskAversionWarning
             If a model with one success would rank below a model with none.
+        UsageWarning
+            If predictions cannot be calibrated, because the target is "choice" or the estimator
+            has its own decision rule, and ``calibration`` is not None.
         """
         check_parameters(self)
         if y is None:
@@ -662,6 +685,7 @@ class DistributionalRouter(MetaEstimatorMixin, BaseEstimator):
             fit_params = {**fit_params, "cost_weight": self.cost_weight}
         # All folds scale costs alike.
         low, high = cost_range = self.aggregator_.cost_range_
+        has_folds = self.calibration is not None or self.label_prior == "features"
         scaling = cost_range if low < high else self.aggregator_.cost_scaling
         return Learner(
             X=X,
@@ -675,7 +699,7 @@ class DistributionalRouter(MetaEstimatorMixin, BaseEstimator):
             folds="auto" if self.calibration is None else self.calibration,
             cost_weight=self.cost_weight,
             risk_aversion=self.risk_aversion,
-            groups=number_groups(groups, X, outcomes),
+            groups=number_groups(groups, X, outcomes) if has_folds else None,
             fit_params=fit_params,
             random_state=self.random_state,
             n_jobs=self.n_jobs,
