@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from dars_sklearn.routing._gain import mean_difference_variances
+from dars_sklearn.routing._pair_precision import differences_over_models, differences_reliability
 from dars_sklearn.routing._query_effects import estimate_model_means, fit_slopes
 from dars_sklearn.utils._html import html_table, html_view
 
@@ -22,10 +23,8 @@ __all__ = [
     "BlockCalibration",
     "Calibration",
     "calibrate",
-    "differences_reliability",
     "fit_calibration",
     "fit_calibrations",
-    "mean_precision",
     "predict_held_out",
 ]
 
@@ -290,61 +289,6 @@ def calibrate(block, deviations):
     return block.means + block.shared * common.sum(axis=0) + own
 
 
-def mean_precision(statistics):
-    """Compute what the mean score of a pair is worth, from its number of outcomes.
-
-    Parameters
-    ----------
-    statistics : PairStatistics
-        Statistics of the outcomes of each pair.
-
-    Returns
-    -------
-    ndarray of shape (n_queries, n_models)
-        Inverse variances up to a factor: of what distinguishes a pair from its model's mean, and
-        of the noise of its outcomes. 0 for a pair without outcomes; 1 for all others, if no pair
-        has two.
-    """
-    observed = statistics.n_outcomes > 0
-    repeated = statistics.n_outcomes > 1
-    if not repeated.any():
-        return observed.astype(float)
-    noise = (statistics.spread[repeated] ** 2).mean()
-    noise = noise * np.where(observed, statistics.sum_squared_weights, 0.0)
-    means = np.where(observed, statistics.mean_score, np.nan)
-    total = np.nanvar(means - np.nanmean(means), ddof=1) if observed.sum() > 1 else 0.0
-    # A tenth of the variance stays, so that a pair with very many outcomes does not decide alone.
-    signal = max(total - noise[observed].mean(), 0.1 * total, 1e-12)
-    return np.where(observed, signal / (signal + noise), 0.0)
-
-
-def differences_reliability(statistics):
-    """Estimate the share of signal in the variance of differences between models.
-
-    Parameters
-    ----------
-    statistics : PairStatistics
-        Statistics of the outcomes of each pair.
-
-    Returns
-    -------
-    float
-        The share, NaN where no pair has two outcomes or there is one model.
-    """
-    observed = statistics.n_outcomes > 0
-    repeated = statistics.n_outcomes > 1
-    if not repeated.any() or observed.shape[1] < 2:
-        return np.nan
-    noise = (statistics.spread[repeated] ** 2).mean()
-    noise = noise * np.where(observed, statistics.sum_squared_weights, 0.0)
-    precision = observed.astype(float)
-    values = np.where(observed, statistics.mean_score, 0.0)
-    deviations = _differences(values - estimate_model_means(values, precision), precision)
-    n_observed = np.maximum(observed.sum(axis=1, keepdims=True), 1)
-    total = (deviations**2).sum()
-    return float(np.clip(1 - (noise * (1 - 1 / n_observed)).sum() / total, 0, 1)) if total else 0.0
-
-
 class _BlockSlopes(NamedTuple):
     """Slopes of a quantity, as in :class:`BlockCalibration`."""
 
@@ -411,16 +355,9 @@ def _standard_errors(slopes):
 def _explained(regression, predicted):
     """Return the share of the variance of differences between models that is explained."""
     precision = regression.precision
-    observed = _differences(regression.observed, precision)
+    observed = differences_over_models(regression.observed, precision)
     total = (precision * observed**2).sum()
     if total == 0:
         return np.nan
-    residuals = observed - _differences(predicted, precision)
+    residuals = observed - differences_over_models(predicted, precision)
     return float(1 - (precision * residuals**2).sum() / total)
-
-
-def _differences(table, precision):
-    """Return deviations from the mean over the models that were observed."""
-    observed = precision > 0
-    mean = (table * observed).sum(axis=1) / np.maximum(observed.sum(axis=1), 1)
-    return np.where(observed, table - mean[:, None], 0.0)

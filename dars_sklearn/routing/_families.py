@@ -139,7 +139,7 @@ def make_router(name, preset="default", **overrides):
     units than TF-IDF or embeddings, with ``StandardScaler`` in a Pipeline.
 
     "graph-router" takes descriptions of the models as ``estimator__descriptions``; without, they
-    are only told apart. The paper encodes them together with the queries; see
+    are distinguished by their names only. The paper encodes them together with the queries; see
     :class:`~dars_sklearn.routing.estimators.GraphRouter`.
 
     "equirouter" is not a family of the paper, and its estimator is the same for both presets.
