@@ -41,7 +41,7 @@ class Table(NamedTuple):
         Queries of one cluster share a fold, and are not independent: copies of a text, or, where
         held-out queries are of kinds never seen, queries of one kind.
     fit_groups : ndarray or None
-        What a router is told when it is fitted, so that its calibration uses the same groups.
+        Groups that are passed to the fit of a router, so that its calibration uses them.
     """
 
     name: str

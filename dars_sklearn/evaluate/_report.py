@@ -140,11 +140,11 @@ class RoutingReport:
             EstimateWithInterval(*self.get("cost_ratio", strategy)),
             EstimateWithInterval(*self.get("score_difference", strategy)),
         )
-        at = f" at cost_weight={self.cost_weight:.4g}" if strategy == "router" else ""
+        suffix = f" at cost_weight={self.cost_weight:.4g}" if strategy == "router" else ""
         best = f"{self.names[STRONG]}{', in hindsight' if self.in_hindsight else ''}"
         loss = comparison.describe_loss(self.score_range)
         return (
-            f"{strategy_label(strategy)}{at}: {comparison.describe_saving()}, {loss} the best "
+            f"{strategy_label(strategy)}{suffix}: {comparison.describe_saving()}, {loss} the best "
             f"single model by score ({best}): {comparison.describe_figures()}"
         )
 
